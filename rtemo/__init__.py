@@ -1,0 +1,1 @@
+"""rtemo: real-time emotion recognition from several sensors that keeps working when one drops out."""

@@ -1,0 +1,199 @@
+"""The TOML configuration: pydantic models that refuse what they do not know and say how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from rtemo.errors import ConfigurationError
+
+MAX_CONFIG_BYTES = 1_000_000
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StreamSelector(_Strict):
+    """Which stream a view reads: every field that is given must match."""
+
+    name: str | None = None
+    type: str | None = None
+    source_id: str | None = None
+    hostname: str | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> StreamSelector:
+        if not any((self.name, self.type, self.source_id, self.hostname)):
+            raise ValueError("give at least one of name, type, source_id, hostname")
+        return self
+
+    def __str__(self) -> str:
+        return ", ".join(f"{key} = {value!r}" for key, value in self.model_dump(exclude_none=True).items())
+
+
+class WindowSettings(_Strict):
+    """The window grid: window k covers [k * hop_s, k * hop_s + length_s) of the LSL clock."""
+
+    length_s: Positive = 1.0
+    hop_s: Positive | None = None
+    lateness_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
+
+    @property
+    def hop(self) -> float:
+        """Hop in seconds; the window length where none is set."""
+        return self.length_s if self.hop_s is None else self.hop_s
+
+
+class ViewSettings(_Strict):
+    """One view: a stream, some of its channels, and an extractor."""
+
+    stream: StreamSelector
+    channels: Literal["all"] | list[str] = "all"
+    features: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
+    min_coverage: Fraction = 0.8
+    required: bool = False
+    smoothing: Literal["none", "kalman", "mean"] = "none"
+
+    @field_validator("channels")
+    @classmethod
+    def _some_channels(cls, value: str | list[str]) -> str | list[str]:
+        if isinstance(value, list):
+            if not value:
+                raise ValueError('name at least one channel, or say "all"')
+            if len(set(value)) != len(value):
+                raise ValueError("a channel is named twice")
+        return value
+
+
+class MarkerSettings(_Strict):
+    """Where labels come from: a label lasts until the next marker, or for duration_s."""
+
+    stream: StreamSelector
+    labels: dict[str, str]
+    duration_s: Positive | None = None
+
+
+class ModelSettings(_Strict):
+    """The model and its training; ``preset`` fills what is not given."""
+
+    device: str = "auto"
+    preset: Literal["default", "paper"] = "default"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class OutputSettings(_Strict):
+    """Where a session is written."""
+
+    folder: Path = Path("sessions")
+
+
+class Configuration(_Strict):
+    """The whole configuration of a session."""
+
+    labels: Annotated[list[str], Field(min_length=1)]
+    standardise: Literal["calibration", "recording"] = "calibration"
+    window: WindowSettings = WindowSettings()
+    views: dict[Identifier, ViewSettings]
+    markers: MarkerSettings | None = None
+    model: ModelSettings = ModelSettings()
+    outputs: OutputSettings = OutputSettings()
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError("a label is named twice")
+        for label in value:
+            if not label or label == "none" or any(c in label for c in ",\n\r"):
+                raise ValueError(f'{label!r} cannot be a label: it is empty, "none", or holds a comma or a line break')
+        return value
+
+    @field_validator("views")
+    @classmethod
+    def _some_views(cls, value: dict[str, ViewSettings]) -> dict[str, ViewSettings]:
+        if not value:
+            raise ValueError("name at least one view, e.g. [views.eeg]")
+        return value
+
+    @model_validator(mode="after")
+    def _markers_name_known_labels(self) -> Configuration:
+        if self.markers is not None:
+            unknown = sorted(set(self.markers.labels.values()) - set(self.labels))
+            if unknown:
+                raise ValueError(f"[markers] labels names {unknown}, which are not in labels = {self.labels}")
+        return self
+
+
+def load_configuration(path: str | Path) -> Configuration:
+    """Read and check a TOML configuration.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Configuration
+
+    Raises
+    ------
+    ConfigurationError
+        The file is missing, too large, not TOML, or holds a wrong or unknown key; the message names file, key and cure.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigurationError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes, so this is no configuration.")
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).", cure="Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}.", cure="See configs/ for examples.") from error
+    return parse_configuration(document, where=str(path))
+
+
+def parse_configuration(document: dict[str, Any], where: str) -> Configuration:
+    """Check a configuration that has been read already; `where` names its origin in errors."""
+    try:
+        return Configuration.model_validate(document)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem, document) for problem in error.errors())
+        raise ConfigurationError(f"{where}: {problems}.") from error
+
+
+def _describe(problem: Any, document: dict[str, Any]) -> str:
+    """One pydantic problem in the user's words: key, what is wrong, and the nearest known key."""
+    location = [str(part) for part in problem["loc"] if not str(part).startswith(("literal[", "list["))]
+    key = ".".join(location) or "the configuration"
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+        return f"unknown key {key!r}{hint}"
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    found = "" if problem["type"] == "value_error" or isinstance(problem["input"], dict) else f" (found {problem['input']!r})"
+    return f"{key!r}: {problem['msg'].removeprefix('Value error, ')}{found}"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    """Keys that the model at `location` knows."""
+    if location[:1] == ["views"] and len(location) >= 2:
+        model: type[BaseModel] = StreamSelector if location[2:3] == ["stream"] else ViewSettings
+    elif location[:1] == ["markers"]:
+        model = StreamSelector if location[1:2] == ["stream"] else MarkerSettings
+    else:
+        tables: dict[str, type[BaseModel]] = {"window": WindowSettings, "model": ModelSettings, "outputs": OutputSettings}
+        model = tables.get(location[0], Configuration) if location else Configuration
+    return sorted(model.model_fields)

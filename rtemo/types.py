@@ -1,0 +1,207 @@
+"""The values that travel along the path of a sample; all are frozen and none holds behaviour of a layer above."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """What a stream says of itself.
+
+    Parameters
+    ----------
+    key : str
+        Unique within one source: names are not.
+    name, type, source_id, hostname : str
+        As in LSL; empty where the stream does not say.
+    channel_labels : tuple of str
+        One a channel, made up as ``"1"``, ``"2"``, ... where the stream has none.
+    channel_units : tuple of str
+        One a channel, after the source's own conversion (EEG is always ``"uV"``); empty strings where unknown.
+    nominal_rate_hz : float
+        0 for an irregular stream.
+    is_text : bool
+        True for marker streams, whose chunks carry strings.
+    """
+
+    key: str
+    name: str
+    type: str
+    channel_labels: tuple[str, ...]
+    nominal_rate_hz: float
+    source_id: str = ""
+    hostname: str = ""
+    channel_units: tuple[str, ...] = ()
+    is_text: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return len(self.channel_labels)
+
+    def __str__(self) -> str:
+        rate = f"{self.nominal_rate_hz:g} Hz" if self.nominal_rate_hz > 0 else "irregular"
+        identity = f", source_id {self.source_id!r}" if self.source_id else ""
+        return f"{self.name!r} (type {self.type!r}, {self.channels} channels, {rate}{identity})"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive samples of one numeric stream, all of one unbroken segment.
+
+    Parameters
+    ----------
+    stream : str
+        Key of the stream.
+    stamps_s : ndarray of float64, shape (samples,)
+        LSL local-clock seconds, strictly increasing within a segment of a regular stream.
+    values : ndarray, shape (samples, channels)
+        In the stream's own numeric dtype, or floating after a conversion of units.
+    segment : int
+        Grows by one at each gap, clock reset or comeback: samples of two segments are not neighbours.
+    """
+
+    stream: str
+    stamps_s: Floats
+    values: NDArray[np.generic]
+    segment: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """One text sample of a marker stream.
+
+    Parameters
+    ----------
+    stream : str
+        Key of the stream.
+    stamp_s : float
+        LSL local-clock seconds.
+    text : str
+        The first channel's string; further channels follow, joined by tabs.
+    """
+
+    stream: str
+    stamp_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureWindow:
+    """Features of one window, on the absolute grid ``[index * hop, index * hop + length)``.
+
+    Parameters
+    ----------
+    index : int
+        Window number k on the grid of the LSL clock.
+    start_s, stop_s : float
+        LSL local-clock seconds.
+    features : mapping of str to ndarray of float64, shape (features,)
+        By view. All NaN where the view is not available; before standardising.
+    available : mapping of str to bool
+        The mask: False is a missing view.
+    coverage : mapping of str to float
+        Fraction of the expected samples that came, 0 to 1.
+    reason : mapping of str to str
+        Why a view is missing (``"coverage 0.42 < 0.80"``, ``"gap"``, ``"no stream"``, ``"not finite"``); absent for available views.
+    newest_s : float
+        Stamp of the newest sample inside the window, NaN where there is none.
+    """
+
+    index: int
+    start_s: float
+    stop_s: float
+    features: Mapping[str, Floats]
+    available: Mapping[str, bool]
+    coverage: Mapping[str, float]
+    reason: Mapping[str, str] = field(default_factory=dict)
+    newest_s: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Features of many windows: what training and evaluation work on.
+
+    Parameters
+    ----------
+    start_s, stop_s : ndarray of float64, shape (windows,)
+        LSL local-clock seconds.
+    features : mapping of str to ndarray of float64, shape (windows, features)
+        By view, NaN where missing.
+    available : mapping of str to ndarray of bool, shape (windows,)
+    coverage : mapping of str to ndarray of float64, shape (windows,)
+    names : mapping of str to tuple of str
+        Feature names by view, e.g. ``"Fp1:alpha"``.
+    label : ndarray of str, shape (windows,)
+        Empty string where there is none.
+    trial : ndarray of int64, shape (windows,)
+        Number of the labelled segment that a window lies in, unique across recordings; -1 where none.
+    recording : ndarray of int64, shape (windows,)
+        Index into ``recordings``.
+    recordings : sequence of str
+        File names.
+    """
+
+    start_s: Floats
+    stop_s: Floats
+    features: Mapping[str, Floats]
+    available: Mapping[str, Bools]
+    coverage: Mapping[str, Floats]
+    names: Mapping[str, tuple[str, ...]]
+    label: NDArray[np.str_]
+    trial: NDArray[np.int64]
+    recording: NDArray[np.int64]
+    recordings: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one window.
+
+    Parameters
+    ----------
+    index : int
+        Window number on the grid.
+    start_s, stop_s : float
+        LSL local-clock seconds.
+    label : str
+        The most probable label, ``"none"`` where no view was available.
+    probabilities : ndarray of float64, shape (labels,)
+        The class prior where no view was available.
+    spread : float
+        Standard deviation of the winning label's probability over imputations of the missing views; 0 with all views there.
+    posterior_weights : ndarray of float64, shape (views,)
+        Weight of each view in the posterior of z; 0 for a missing view.
+    contributions : ndarray of float64, shape (views,)
+        Shapley value of each view for the probability of ``label``; 0 for a missing view. They sum to p(label) - prior(label).
+    available : ndarray of bool, shape (views,)
+    coverage : ndarray of float64, shape (views,)
+    shadow : ndarray of float64, shape (labels,)
+        The frozen model's probabilities; equal to ``probabilities`` while nothing adapts.
+    age_s : float
+        Now minus the newest sample stamp in the window, when published; NaN in a window without samples.
+    """
+
+    index: int
+    start_s: float
+    stop_s: float
+    label: str
+    probabilities: Floats
+    spread: float
+    posterior_weights: Floats
+    contributions: Floats
+    available: Bools
+    coverage: Floats
+    shadow: Floats
+    age_s: float
