@@ -1,0 +1,20 @@
+"""Shared fixtures: where the real recordings lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real recordings, from RTEMO_DATA or beside the checkout; the test is skipped without it."""
+    named = os.environ.get("RTEMO_DATA")
+    folder = Path(named) if named else BESIDE_CHECKOUT
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings: {folder} does not exist (set RTEMO_DATA)")
+    return folder
