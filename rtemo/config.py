@@ -183,7 +183,11 @@ def _describe(problem: Any, document: dict[str, Any]) -> str:
         return f"unknown key {key!r}{hint}"
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
-    found = "" if problem["type"] == "value_error" or isinstance(problem["input"], dict) else f" (found {problem['input']!r})"
+    found = (
+        ""
+        if problem["type"] == "value_error" or isinstance(problem["input"], dict)
+        else f" (found {problem['input']!r})"
+    )
     return f"{key!r}: {problem['msg'].removeprefix('Value error, ')}{found}"
 
 
@@ -194,6 +198,10 @@ def _known_keys(location: list[str]) -> list[str]:
     elif location[:1] == ["markers"]:
         model = StreamSelector if location[1:2] == ["stream"] else MarkerSettings
     else:
-        tables: dict[str, type[BaseModel]] = {"window": WindowSettings, "model": ModelSettings, "outputs": OutputSettings}
+        tables: dict[str, type[BaseModel]] = {
+            "window": WindowSettings,
+            "model": ModelSettings,
+            "outputs": OutputSettings,
+        }
         model = tables.get(location[0], Configuration) if location else Configuration
     return sorted(model.model_fields)

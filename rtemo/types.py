@@ -111,7 +111,7 @@ class FeatureWindow:
     coverage : mapping of str to float
         Fraction of the expected samples that came, 0 to 1.
     reason : mapping of str to str
-        Why a view is missing (``"coverage 0.42 < 0.80"``, ``"gap"``, ``"no stream"``, ``"not finite"``); absent for available views.
+        Why a view is missing (``"coverage 0.42 < 0.80"``, ``"gap"``, ``"no stream"``, ...); absent for available views.
     newest_s : float
         Stamp of the newest sample inside the window, NaN where there is none.
     """
@@ -180,11 +180,12 @@ class Prediction:
     probabilities : ndarray of float64, shape (labels,)
         The class prior where no view was available.
     spread : float
-        Standard deviation of the winning label's probability over imputations of the missing views; 0 with all views there.
+        Standard deviation of the winning label's probability over imputations of the missing views; 0 with all there.
     posterior_weights : ndarray of float64, shape (views,)
         Weight of each view in the posterior of z; 0 for a missing view.
     contributions : ndarray of float64, shape (views,)
-        Shapley value of each view for the probability of ``label``; 0 for a missing view. They sum to p(label) - prior(label).
+        Shapley value of each view for the probability of ``label``; 0 for a missing view. They sum to
+        p(label) - prior(label).
     available : ndarray of bool, shape (views,)
     coverage : ndarray of float64, shape (views,)
     shadow : ndarray of float64, shape (labels,)

@@ -9,26 +9,22 @@ from rtemo.types import Chunk, Marker, StreamDescription
 
 
 class Source(Protocol):
-    """Streams and their samples, on the LSL local clock, in the order in which they came.
-
-    Attributes
-    ----------
-    origin : str
-        Name of the file, or of the network, for messages.
-    streams : sequence of StreamDescription
-        Every stream, numeric and text, also those that carry no sample.
-    warnings : sequence of str
-        What looked wrong on opening, one line each; more may come while samples are read.
-    """
+    """Streams and their samples, on the LSL local clock, in the order in which they came."""
 
     @property
-    def origin(self) -> str: ...
+    def origin(self) -> str:
+        """Name of the file, or of the network, for messages."""
+        ...
 
     @property
-    def streams(self) -> Sequence[StreamDescription]: ...
+    def streams(self) -> Sequence[StreamDescription]:
+        """Every stream, numeric and text, also those that carry no sample."""
+        ...
 
     @property
-    def warnings(self) -> Sequence[str]: ...
+    def warnings(self) -> Sequence[str]:
+        """What looked wrong so far, one line each; more may come while samples are read."""
+        ...
 
     def __iter__(self) -> Iterator[Chunk | Marker]:
         """Samples in the order in which they came; a chunk never spans a gap, and markers come among the chunks."""
