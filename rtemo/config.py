@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rtemo.errors import ConfigurationError
+from rtemo.types import StreamDescription
 
 MAX_CONFIG_BYTES = 1_000_000
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
@@ -34,6 +35,10 @@ class StreamSelector(_Strict):
         if not any((self.name, self.type, self.source_id, self.hostname)):
             raise ValueError("give at least one of name, type, source_id, hostname")
         return self
+
+    def matches(self, stream: StreamDescription) -> bool:
+        """Whether every field that is given equals the stream's."""
+        return all(getattr(stream, key) == value for key, value in self.model_dump(exclude_none=True).items())
 
     def __str__(self) -> str:
         return ", ".join(f"{key} = {value!r}" for key, value in self.model_dump(exclude_none=True).items())

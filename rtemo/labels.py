@@ -117,7 +117,7 @@ def read_events(path: str | Path, labels: Sequence[str], aliases: dict[str, str]
     for before, after in itertools.pairwise(segments):
         if after.start_s < before.stop_s - EDGE_S:
             raise LabelError(
-                f"{path}: the segment {after.label!r} at {after.start_s - origin_s:g} s begins inside {before.label!r}, "
+                f"{path}: segment {after.label!r} at {after.start_s - origin_s:g} s begins inside {before.label!r}, "
                 f"which ends at {before.stop_s - origin_s:g} s.",
                 cure="A moment has one label: shorten one of them.",
             )

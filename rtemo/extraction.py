@@ -1,0 +1,222 @@
+"""From recordings to a table of labelled features, by the very pipeline that serves live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rtemo.config import Configuration, MarkerSettings
+from rtemo.errors import LabelError, RecordingError, StreamError
+from rtemo.features.pipeline import FeaturePipeline
+from rtemo.labels import Segment, events_path, label_windows, read_events, segments_from_markers
+from rtemo.sources import open_recording
+from rtemo.sources.base import Source
+from rtemo.types import Chunk, FeatureTable, FeatureWindow, Floats, Marker, StreamDescription
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What one recording gave.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Its windows; a view whose stream the recording lacks has no columns.
+    bound : mapping of str to StreamDescription or None
+        The stream of each view, of its chosen channels; None where the recording has none.
+    warnings : tuple of str
+        What the user should know, one line each.
+    """
+
+    table: FeatureTable
+    bound: Mapping[str, StreamDescription | None]
+    warnings: tuple[str, ...]
+
+
+class MarkerCollector:
+    """Gathers the markers of the stream that the configuration names; numeric markers are read as their number."""
+
+    def __init__(self, settings: MarkerSettings | None, streams: Sequence[StreamDescription], origin: str) -> None:
+        self.warnings: list[str] = []
+        self.markers: list[Marker] = []
+        self._key: str | None = None
+        if settings is None:
+            return
+        found = [stream for stream in streams if settings.stream.matches(stream)]
+        if len(found) > 1:
+            listing = "; ".join(str(stream) for stream in found)
+            raise StreamError(
+                f"{origin}: [markers] stream ({settings.stream}) fits {len(found)} streams: {listing}.",
+                cure="Say which by source_id or name.",
+            )
+        if found:
+            self._key = found[0].key
+        else:
+            self.warnings.append(f"{origin}: no marker stream with {settings.stream}: no labels from markers")
+
+    def take(self, item: Chunk | Marker) -> None:
+        """Keep the item where it belongs to the marker stream."""
+        if item.stream != self._key:
+            return
+        if isinstance(item, Marker):
+            self.markers.append(item)
+        else:
+            for stamp_s, value in zip(item.stamps_s, item.values[:, 0], strict=True):
+                self.markers.append(Marker(item.stream, float(stamp_s), f"{value:g}"))
+
+
+def extract(
+    path: str | Path, config: Configuration, *, read_labels: bool = True, unsynchronised: bool = False
+) -> Extraction:
+    """Windows, masks, features and labels of one recording, exactly as live.
+
+    Parameters
+    ----------
+    path : path-like
+        The recording.
+    config : Configuration
+    read_labels : bool, default True
+        False leaves every window unlabelled: neither markers nor events are looked at.
+    unsynchronised : bool, default False
+        See `rtemo.sources.open_recording`.
+
+    Returns
+    -------
+    Extraction
+
+    Raises
+    ------
+    RecordingError
+        The recording cannot be read, or holds no window.
+    StreamError
+        It lacks a required view, every view, or a channel; or streams are ambiguous.
+    LabelError
+        Its events file is wrong.
+    """
+    source = open_recording(path, unsynchronised=unsynchronised)
+    try:
+        pipeline = FeaturePipeline(config, source.streams, origin=source.origin)
+        collector = MarkerCollector(config.markers if read_labels else None, source.streams, source.origin)
+        windows, first_s = _run(source, pipeline, collector)
+        warnings = [*source.warnings, *pipeline.warnings, *collector.warnings]
+    finally:
+        source.close()
+    warnings += [f"{path}: {count} samples of {key!r} came late" for key, count in pipeline.late.items() if count]
+    if not windows:
+        raise RecordingError(
+            f"{path}: expected at least one window of {config.window.length_s:g} s, found none.",
+            cure="The recording is too short or its streams carry no samples; see rtemo info.",
+        )
+    segments = _segments(Path(path), config, collector.markers, first_s) if read_labels else []
+    return Extraction(_table(Path(path), windows, pipeline.names, segments), pipeline.bound, tuple(warnings))
+
+
+def _run(
+    source: Source, pipeline: FeaturePipeline, collector: MarkerCollector
+) -> tuple[list[FeatureWindow], float]:
+    """Every window of a source, and the stamp of its first sample."""
+    windows: list[FeatureWindow] = []
+    first_s = float("inf")
+    for item in source:
+        collector.take(item)
+        if isinstance(item, Chunk) and len(item.stamps_s):
+            first_s = min(first_s, float(item.stamps_s[0]))
+            windows.extend(pipeline.push(item))
+    windows.extend(pipeline.end())
+    return windows, first_s
+
+
+def _segments(path: Path, config: Configuration, markers: list[Marker], first_s: float) -> list[Segment]:
+    """Labelled segments of a recording: its events file wins over its markers."""
+    events = events_path(path)
+    if events.is_file():
+        aliases = config.markers.labels if config.markers is not None else {}
+        return read_events(events, config.labels, aliases, origin_s=first_s)
+    return segments_from_markers(markers, config.markers) if config.markers is not None else []
+
+
+def _table(
+    path: Path, windows: Sequence[FeatureWindow], names: Mapping[str, tuple[str, ...]], segments: Sequence[Segment]
+) -> FeatureTable:
+    start_s = np.array([window.start_s for window in windows])
+    stop_s = np.array([window.stop_s for window in windows])
+    label, trial = label_windows(start_s, stop_s, segments)
+    return FeatureTable(
+        start_s=start_s,
+        stop_s=stop_s,
+        features={view: np.stack([window.features[view] for window in windows]) for view in names},
+        available={view: np.array([window.available[view] for window in windows], dtype=bool) for view in names},
+        coverage={view: np.array([window.coverage[view] for window in windows]) for view in names},
+        names=dict(names),
+        label=label,
+        trial=trial,
+        recording=np.zeros(len(windows), dtype=np.int64),
+        recordings=(str(path),),
+    )
+
+
+def join(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """One table of many: a view that some recordings lack is missing there.
+
+    Parameters
+    ----------
+    tables : sequence of FeatureTable
+        At least one.
+
+    Returns
+    -------
+    FeatureTable
+        Recordings and trials are numbered on.
+
+    Raises
+    ------
+    StreamError
+        Two recordings give a view different features, i.e. have other channels.
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    owner: dict[str, str] = {}
+    for table in tables:
+        for view, found in table.names.items():
+            known = names.setdefault(view, ())
+            if found and not known:
+                names[view], owner[view] = found, table.recordings[0]
+            elif found and found != known:
+                differ = sorted(set(found) ^ set(known))[:6]
+                raise StreamError(
+                    f"{table.recordings[0]}: view {view!r} has {len(found)} features, expected the {len(known)} of "
+                    f"{owner[view]} (differing: {', '.join(differ) or 'their order'}).",
+                    cure="List the common channels in the configuration.",
+                )
+    first_trial = np.cumsum([0, *(int(table.trial.max(initial=-1)) + 1 for table in tables)])
+    first_recording = np.cumsum([0, *(len(table.recordings) for table in tables)])
+    return FeatureTable(
+        start_s=np.concatenate([table.start_s for table in tables]),
+        stop_s=np.concatenate([table.stop_s for table in tables]),
+        features={v: np.concatenate([_widened(t, v, len(names[v])) for t in tables]) for v in names},
+        available={v: np.concatenate([t.available[v] for t in tables]) for v in names},
+        coverage={v: np.concatenate([t.coverage[v] for t in tables]) for v in names},
+        names=names,
+        label=np.concatenate([table.label for table in tables]),
+        trial=np.concatenate(
+            [np.where(t.trial >= 0, t.trial + n, -1) for t, n in zip(tables, first_trial, strict=False)]
+        ),
+        recording=np.concatenate([t.recording + n for t, n in zip(tables, first_recording, strict=False)]),
+        recordings=tuple(name for table in tables for name in table.recordings),
+    )
+
+
+def _widened(table: FeatureTable, view: str, width: int) -> Floats:
+    features = table.features[view]
+    return features if features.shape[1] == width else np.full((len(table), width), np.nan)
+
+
+def label_indices(table: FeatureTable, labels: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Index of each window's label in `labels`, -1 where it has none; shape (windows,)."""
+    order = {label: i for i, label in enumerate(labels)}
+    unknown = sorted(set(table.label.tolist()) - set(order) - {""})
+    if unknown:
+        raise LabelError(f"labels {unknown} are not among {list(labels)}.", cure="Add them to labels.")
+    return np.array([order.get(label, -1) for label in table.label.tolist()], dtype=np.int64)

@@ -1,0 +1,73 @@
+"""predictions.csv: one row a window, flushed as it comes."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rtemo.types import Prediction
+
+PER_VIEW = ("weight", "contribution", "available", "coverage")
+
+
+def column_names(labels: Sequence[str], views: Sequence[str]) -> list[str]:
+    """Columns of predictions.csv, in order."""
+    return [
+        *("window", "start", "stop", "label"),
+        *(f"p_{label}" for label in labels),
+        "spread",
+        *(f"{what}_{view}" for what in PER_VIEW for view in views),
+        *(f"shadow_{label}" for label in labels),
+        "age_s",
+    ]
+
+
+class PredictionTable:
+    """Writes predictions.csv; a context manager.
+
+    Numbers are written so that reading them gives the same float64. Times are LSL local-clock seconds.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; an older one is replaced.
+    labels, views : sequence of str
+        In the order of the prediction's arrays.
+    """
+
+    def __init__(self, path: str | Path, labels: Sequence[str], views: Sequence[str]) -> None:
+        self._file = Path(path).open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(column_names(labels, views))
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one row and flush it."""
+        p = prediction
+        self._writer.writerow(
+            [
+                *(p.index, p.start_s, p.stop_s, p.label),
+                *p.probabilities.tolist(),
+                p.spread,
+                *p.posterior_weights.tolist(),
+                *p.contributions.tolist(),
+                *(int(there) for there in p.available),
+                *p.coverage.tolist(),
+                *p.shadow.tolist(),
+                p.age_s,
+            ]
+        )
+        self._file.flush()
+
+    def __enter__(self) -> PredictionTable:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._file.close()
