@@ -1,0 +1,257 @@
+"""From chunks to feature windows: the one object that serves replay, training and live alike."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.config import Configuration, StreamSelector, ViewSettings
+from rtemo.errors import StreamError
+from rtemo.features.base import ClosingWindow, Extractor, Missing, ViewSource
+from rtemo.features.registry import make_extractor
+from rtemo.features.smoothing import Smoother, make_smoother
+from rtemo.types import Chunk, FeatureWindow, Floats, StreamDescription
+from rtemo.windows import Grid, Share, Window, Windower
+
+Selection = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    name: str
+    stream: str
+    columns: Selection | None
+    min_coverage: float
+    extractor: Extractor
+    smoother: Smoother
+    width: int
+
+
+class FeaturePipeline:
+    """Cuts streams into windows and turns each view's samples into features.
+
+    Parameters
+    ----------
+    config : Configuration
+    streams : sequence of StreamDescription
+        All that the source offers.
+    origin : str
+        Name of the recording or the network, for messages.
+    lost_after_s : float
+        A stream that lags the newest one by more is not waited for.
+
+    Attributes
+    ----------
+    names : dict of str to tuple of str
+        Feature names by view; empty for a view without a stream.
+    bound : dict of str to StreamDescription or None
+        The stream of each view, with the chosen channels only; None where there is none.
+    warnings : list of str
+        Views without a stream.
+
+    Raises
+    ------
+    StreamError
+        A required view has no stream, a selector fits several, a channel is not there, or no view at all has
+        a stream.
+    ConfigurationError
+        An extractor is unknown, or its settings are wrong or do not fit the stream.
+    """
+
+    def __init__(
+        self,
+        config: Configuration,
+        streams: Sequence[StreamDescription],
+        *,
+        origin: str,
+        lost_after_s: float = 5.0,
+    ) -> None:
+        grid = Grid(config.window.length_s, config.window.hop)
+        self.names: dict[str, tuple[str, ...]] = {}
+        self.bound: dict[str, StreamDescription | None] = {}
+        self.warnings: list[str] = []
+        self._views: list[_View] = []
+        for name, settings in config.views.items():
+            extractor = make_extractor(settings.features, settings.settings, view=name)
+            stream = find_stream(name, settings, streams, origin)
+            if stream is None:
+                self.bound[name], self.names[name] = None, ()
+                self.warnings.append(
+                    f"{origin}: no stream with {settings.stream} for view {name!r}; the view is missing throughout."
+                )
+                continue
+            description, columns = pick_channels(name, settings, stream, origin)
+            extractor.reset(ViewSource(name, description, grid, settings.columns))
+            self.bound[name], self.names[name] = description, extractor.names
+            smoother = make_smoother(settings.smoothing)
+            width = len(extractor.names)
+            self._views.append(_View(name, stream.key, columns, settings.min_coverage, extractor, smoother, width))
+        if not self._views:
+            wanted = "; ".join(f"{name!r} wants {view.stream}" for name, view in config.views.items())
+            raise StreamError(
+                f"{origin}: no view has a stream: {wanted}. Found: {_listing(streams)}.",
+                cure="Name one of these under [views.<view>] stream.",
+            )
+        self._by_stream: dict[str, list[_View]] = {}
+        for view in self._views:
+            self._by_stream.setdefault(view.stream, []).append(view)
+        rates_hz = {stream.key: stream.nominal_rate_hz for stream in streams if stream.key in self._by_stream}
+        self._windower = Windower(grid, rates_hz, lost_after_s=lost_after_s, lateness_s=config.window.lateness_s)
+
+    @property
+    def late(self) -> dict[str, int]:
+        """Samples that came too late for a window, by stream key."""
+        return self._windower.late
+
+    def push(self, chunk: Chunk) -> list[FeatureWindow]:
+        """Take a chunk in; chunks of streams that no view reads are passed over.
+
+        Returns
+        -------
+        list of FeatureWindow
+            Those that it closed, in order.
+        """
+        views = self._by_stream.get(chunk.stream)
+        if views is None:
+            return []
+        pieces = self._windower.push(chunk)
+        for view in views:
+            values = chunk.values if view.columns is None else chunk.values[:, view.columns]
+            extractor = view.extractor
+            for piece in pieces:
+                if piece.begins_segment:
+                    extractor.begin_segment()
+                extractor.push(piece.cell, chunk.stamps_s[piece.first : piece.stop], values[piece.first : piece.stop])
+        return self._features(self._windower.close_ready())
+
+    def advance(self, now_s: float) -> list[FeatureWindow]:
+        """Close, live, the windows that ended ``lateness_s`` before now (LSL clock seconds)."""
+        return self._features(self._windower.advance(now_s))
+
+    def end_stream(self, key: str) -> list[FeatureWindow]:
+        """Declare that nothing more comes of a stream."""
+        return self._features(self._windower.end_stream(key)) if key in self._by_stream else []
+
+    def end(self) -> list[FeatureWindow]:
+        """Nothing more comes at all: close every window that holds a sample."""
+        return self._features(self._windower.close_all())
+
+    def _features(self, windows: list[Window]) -> list[FeatureWindow]:
+        return [self._feature_window(window) for window in windows]
+
+    def _feature_window(self, window: Window) -> FeatureWindow:
+        features: dict[str, Floats] = {}
+        available: dict[str, bool] = {}
+        coverage: dict[str, float] = {}
+        reason: dict[str, str] = {}
+        for name, stream in self.bound.items():
+            if stream is None:
+                features[name], available[name], coverage[name] = np.empty(0), False, 0.0
+                reason[name] = "no stream"
+        for view in self._views:
+            share = window.shares[view.stream]
+            result = self._view_features(view, window, share)
+            coverage[view.name] = share.coverage
+            if isinstance(result, Missing):
+                features[view.name], available[view.name] = np.full(view.width, np.nan), False
+                reason[view.name] = result.reason
+            else:
+                features[view.name], available[view.name] = result, True
+            view.extractor.discard(window.cells.start)
+        return FeatureWindow(
+            index=window.index,
+            start_s=window.start_s,
+            stop_s=window.stop_s,
+            features={name: features[name] for name in self.bound},
+            available={name: available[name] for name in self.bound},
+            coverage={name: coverage[name] for name in self.bound},
+            reason=reason,
+            newest_s=window.newest_s,
+        )
+
+    def _view_features(self, view: _View, window: Window, share: Share) -> Floats | Missing:
+        if share.gap:
+            return Missing("gap")
+        if share.samples == 0 or share.coverage < view.min_coverage:
+            return Missing(f"coverage {share.coverage:.2f} < {view.min_coverage:.2f}")
+        closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
+        features = view.extractor.close(closing)
+        return features if isinstance(features, Missing) else view.smoother.update(window.index, features)
+
+
+def find_stream(
+    view: str, settings: ViewSettings, streams: Iterable[StreamDescription], origin: str
+) -> StreamDescription | None:
+    """The one numeric stream that a view's selector fits, or None where the view may do without.
+
+    Raises
+    ------
+    StreamError
+        The selector fits several streams, or none and the view is required.
+    """
+    streams = list(streams)
+    fitting = [stream for stream in streams if not stream.is_text and _fits(settings.stream, stream)]
+    if len(fitting) > 1:
+        raise StreamError(
+            f"{origin}: view {view!r} wants the stream with {settings.stream}, and {len(fitting)} fit: "
+            f"{_listing(fitting)}.",
+            cure="Say which by source_id.",
+        )
+    if not fitting and settings.required:
+        raise StreamError(
+            f"{origin}: required view {view!r} wants a stream with {settings.stream}. Found: {_listing(streams)}.",
+            cure=f"Correct [views.{view}] stream, or drop required = true.",
+        )
+    return fitting[0] if fitting else None
+
+
+def _fits(selector: StreamSelector, stream: StreamDescription) -> bool:
+    wanted: Mapping[str, str] = selector.model_dump(exclude_none=True)
+    return all(getattr(stream, key) == value for key, value in wanted.items())
+
+
+def _listing(streams: Iterable[StreamDescription]) -> str:
+    return "; ".join(str(stream) for stream in streams) or "no stream at all"
+
+
+def pick_channels(
+    view: str, settings: ViewSettings, stream: StreamDescription, origin: str
+) -> tuple[StreamDescription, Selection | None]:
+    """The stream with a view's channels only, and how to cut them from a chunk (None for all as they are).
+
+    Raises
+    ------
+    StreamError
+        A channel is not there, or a label fits several.
+    """
+    if settings.channels == "all":
+        return stream, None
+    labels = stream.channel_labels
+    picked: list[int] = []
+    for wanted in settings.channels:
+        exact = [i for i, label in enumerate(labels) if label == wanted]
+        fitting = exact or [i for i, label in enumerate(labels) if label.casefold() == wanted.casefold()]
+        if len(fitting) != 1:
+            problem = f"has {len(fitting)} channels {wanted!r}" if fitting else f"has no channel {wanted!r}"
+            near = difflib.get_close_matches(wanted.casefold(), [label.casefold() for label in labels], n=1)
+            hint = next((label for label in labels if near and label.casefold() == near[0]), "")
+            raise StreamError(
+                f"{origin}: view {view!r}: stream {stream} {problem}; it has {', '.join(labels)}.",
+                cure=f"Did you mean {hint!r}?" if hint and not fitting else f"Correct [views.{view}] channels.",
+            )
+        picked.append(fitting[0])
+    units = stream.channel_units
+    description = replace(
+        stream,
+        channel_labels=tuple(labels[i] for i in picked),
+        channel_units=tuple(units[i] for i in picked) if len(units) == len(labels) else units,
+    )
+    if picked == list(range(len(labels))):
+        return description, None
+    if picked == list(range(picked[0], picked[0] + len(picked))):
+        return description, slice(picked[0], picked[0] + len(picked))
+    return description, np.asarray(picked, dtype=np.intp)

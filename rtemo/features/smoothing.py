@@ -1,0 +1,106 @@
+"""Causal smoothing of a view's features over windows; a missing window stays missing."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal, Protocol
+
+import numpy as np
+
+from rtemo.types import Floats
+
+MAX_MISSING = 10
+"""After this many windows without the view, smoothing begins anew."""
+
+
+class Smoother(Protocol):
+    """Takes the features of the windows in which the view is available, in order."""
+
+    def update(self, index: int, features: Floats) -> Floats:
+        """Smoothed features.
+
+        Parameters
+        ----------
+        index : int
+            Window number; those left out were missing.
+        features : ndarray of float64, shape (features,)
+
+        Returns
+        -------
+        ndarray of float64, shape (features,)
+        """
+        ...
+
+
+class NoSmoothing:
+    """Features as they are."""
+
+    def update(self, index: int, features: Floats) -> Floats:
+        """The same features."""
+        return features
+
+
+class KalmanSmoothing:
+    """Each feature is a random walk seen through noise.
+
+    This is the scalar linear dynamical system (LDS), filtered forward in time.
+    With the variance of the noise as the unit, a step of the walk has the variance q, which alone sets the
+    gain and needs no knowledge of a feature's scale. Missing windows add q each to the uncertainty and leave
+    the estimate as it is.
+
+    Parameters
+    ----------
+    step_variance : float
+        q. The default averages over about four windows (gain 0.27).
+    max_missing : int
+        Begin anew after more missing windows than this.
+    """
+
+    def __init__(self, step_variance: float = 0.1, max_missing: int = MAX_MISSING) -> None:
+        self._step_variance = step_variance
+        self._max_missing = max_missing
+        self._index: int | None = None
+        self._estimate: Floats = np.empty(0)
+        self._variance = 1.0
+
+    def update(self, index: int, features: Floats) -> Floats:
+        """Estimate after this window."""
+        if self._index is None or index - self._index > self._max_missing + 1:
+            self._estimate, self._variance = features.copy(), 1.0
+        else:
+            predicted = self._variance + self._step_variance * (index - self._index)
+            gain = predicted / (predicted + 1.0)
+            self._estimate = self._estimate + gain * (features - self._estimate)
+            self._variance = gain
+        self._index = index
+        return self._estimate.copy()
+
+
+class MeanSmoothing:
+    """Mean over the windows among the last few in which the view was available.
+
+    Parameters
+    ----------
+    windows : int
+        How many, this one included.
+    """
+
+    def __init__(self, windows: int = 5) -> None:
+        self._windows = windows
+        self._kept: deque[tuple[int, Floats]] = deque()
+
+    def update(self, index: int, features: Floats) -> Floats:
+        """Mean up to this window."""
+        self._kept.append((index, features.copy()))
+        while self._kept[0][0] <= index - self._windows:
+            self._kept.popleft()
+        return np.asarray(np.stack([kept for _, kept in self._kept]).mean(axis=0))
+
+
+def make_smoother(kind: Literal["none", "kalman", "mean"]) -> Smoother:
+    """A smoother by name, as in ``smoothing = "..."``."""
+    if kind == "kalman":
+        return KalmanSmoothing()
+    if kind == "mean":
+        return MeanSmoothing()
+    return NoSmoothing()

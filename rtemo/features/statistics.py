@@ -1,0 +1,92 @@
+"""Statistics of a window, for slow peripheral signals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from rtemo.features.base import ClosingWindow, ExtractorSettings, Missing, ViewSource
+from rtemo.features.cells import CellStore, not_finite
+from rtemo.types import Floats
+
+STATISTICS = ("mean", "std", "slope", "min", "max", "mean_abs_diff")
+
+
+class StatisticsSettings(ExtractorSettings):
+    """Nothing to set."""
+
+
+def window_statistics(stamps_s: Floats, values: Floats) -> Floats:
+    """Statistics of one window.
+
+    Parameters
+    ----------
+    stamps_s : ndarray of float64, shape (samples,)
+        Seconds.
+    values : ndarray of float64, shape (samples, channels)
+        In the stream's unit u.
+
+    Returns
+    -------
+    ndarray of float64, shape (channels, 6)
+        Mean, standard deviation (of the population), slope of the least-squares line over the stamps (u/s),
+        minimum, maximum, and mean absolute difference of neighbours. Slope and difference of a single sample
+        are 0.
+    """
+    mean = values.mean(axis=0)
+    centred = values - mean
+    time_s = stamps_s - stamps_s.mean()
+    spread = time_s @ time_s
+    slope = time_s @ centred / spread if spread > 0 else np.zeros_like(mean)
+    change = np.abs(np.diff(values, axis=0)).mean(axis=0) if len(values) > 1 else np.zeros_like(mean)
+    std = np.sqrt((centred * centred).mean(axis=0))
+    return np.stack([mean, std, slope, values.min(axis=0), values.max(axis=0), change], axis=1)
+
+
+class Statistics:
+    """Extractor ``statistics``: mean, std, slope, min, max and mean absolute difference of each channel.
+
+    Parameters
+    ----------
+    settings : StatisticsSettings
+    """
+
+    Settings: ClassVar[type[BaseModel]] = StatisticsSettings
+
+    def __init__(self, settings: StatisticsSettings) -> None:
+        self._labels: tuple[str, ...] = ()
+        self._store = CellStore()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Channel by channel, e.g. ``"EDA:slope"``."""
+        return tuple(f"{label}:{statistic}" for label in self._labels for statistic in STATISTICS)
+
+    def reset(self, source: ViewSource) -> None:
+        """Forget all samples."""
+        self._labels = source.description.channel_labels
+        self._store = CellStore()
+
+    def begin_segment(self) -> None:
+        """Nothing is carried from sample to sample."""
+
+    def push(self, cell: int, stamps_s: Floats, values: NDArray[np.generic]) -> None:
+        """Keep the samples."""
+        self._store.push(cell, stamps_s, values)
+
+    def close(self, window: ClosingWindow) -> Floats | Missing:
+        """Statistics, shape (channels * 6,), channel by channel."""
+        kept = self._store.samples(window.cells)
+        if kept is None:
+            return Missing("no samples")
+        stamps_s, values = kept
+        if not np.isfinite(values).all():
+            return Missing(not_finite(self._labels, values))
+        return window_statistics(stamps_s, values).reshape(-1)
+
+    def discard(self, before: int) -> None:
+        """Forget old samples."""
+        self._store.discard(before)

@@ -1,0 +1,391 @@
+"""The window grid on the LSL clock, what of each stream lies in a window, and when a window closes.
+
+Window k covers ``[k * hop, k * hop + length)``. The starts and ends of all windows cut time into *cells*, so
+every window is a run of whole cells and no sample has to be looked at again when windows overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rtemo.types import Chunk, Floats
+
+EDGE_TOLERANCE_S = 1e-6
+"""A stamp this little below an edge counts as on it: clock mapping leaves noise of about 1e-10 s on exact stamps."""
+
+
+class Grid:
+    """The grid of windows and of the cells between their edges.
+
+    Parameters
+    ----------
+    length_s, hop_s : float
+        Length of a window and distance of two starts, in seconds; windows overlap where the hop is the
+        shorter one and leave stretches of time out where it is the longer one.
+
+    Notes
+    -----
+    With ``length = whole * hop + rest`` there is one cell a hop where ``rest`` is zero, else two:
+    ``[i * hop, i * hop + rest)`` and ``[i * hop + rest, (i + 1) * hop)``. Cells are numbered without a break.
+    """
+
+    __slots__ = ("_rest_s", "_whole", "cells_per_hop", "hop_s", "length_s")
+
+    def __init__(self, length_s: float, hop_s: float) -> None:
+        if not (0 < length_s < math.inf and 0 < hop_s < math.inf):
+            raise ValueError(f"window length and hop must be positive, found {length_s} s and {hop_s} s")
+        self.length_s = length_s
+        self.hop_s = hop_s
+        nearest = round(length_s / hop_s)
+        if nearest >= 1 and abs(length_s - nearest * hop_s) <= EDGE_TOLERANCE_S:
+            self._whole, self._rest_s, self.cells_per_hop = nearest, 0.0, 1
+        else:
+            self._whole = math.floor(length_s / hop_s)
+            self._rest_s, self.cells_per_hop = length_s - self._whole * hop_s, 2
+
+    def start_s(self, window: int) -> float:
+        """Start of a window, LSL clock seconds."""
+        return window * self.hop_s
+
+    def stop_s(self, window: int) -> float:
+        """End of a window, LSL clock seconds; itself outside."""
+        return window * self.hop_s + self.length_s
+
+    def cells(self, window: int) -> range:
+        """Cells that make up a window."""
+        per_hop = self.cells_per_hop
+        return range(per_hop * window, per_hop * (window + self._whole) + per_hop - 1)
+
+    def cell_start_s(self, cell: int) -> float:
+        """Start of a cell, LSL clock seconds."""
+        hop, part = divmod(cell, self.cells_per_hop)
+        return hop * self.hop_s + part * self._rest_s
+
+    def cell_of(self, stamp_s: float) -> int:
+        """Cell in which a stamp lies, an edge counting from `EDGE_TOLERANCE_S` below it."""
+        stamp_s += EDGE_TOLERANCE_S
+        hop = math.floor(stamp_s / self.hop_s)
+        if hop * self.hop_s > stamp_s:
+            hop -= 1
+        elif (hop + 1) * self.hop_s <= stamp_s:
+            hop += 1
+        if self.cells_per_hop == 1:
+            return hop
+        return 2 * hop + (stamp_s >= hop * self.hop_s + self._rest_s)
+
+    def first_window(self, cell: int) -> int:
+        """First window that ends after the beginning of a cell: the first that holds it, if any does."""
+        if self.cells_per_hop == 1:
+            return cell - self._whole + 1
+        return -(-cell // 2) - self._whole
+
+    def last_window(self, cell: int) -> int:
+        """Last window that starts before the end of a cell: the last that holds it, if any does."""
+        return cell // self.cells_per_hop
+
+    def in_window(self, cell: int) -> bool:
+        """Whether any window holds the cell; with a hop longer than the window some do not."""
+        return self.first_window(cell) <= self.last_window(cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Samples ``first`` to ``stop`` of a chunk, all in one cell.
+
+    Parameters
+    ----------
+    cell : int
+        Cell of the grid.
+    first, stop : int
+        Slice of the chunk.
+    begins_segment : bool
+        True where the first sample of the piece is the first of an unbroken segment.
+    """
+
+    cell: int
+    first: int
+    stop: int
+    begins_segment: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of one stream lies in one window.
+
+    Parameters
+    ----------
+    samples : int
+        How many.
+    coverage : float
+        Fraction of the expected samples, 0 to 1. Of an irregular stream nothing can be expected: 1 with any
+        sample, else 0.
+    gap : bool
+        True where the window touches a gap: a segment that is not the stream's first begins in it, or one
+        ends in it that another has followed by the time of closing.
+    """
+
+    samples: int
+    coverage: float
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A closed window.
+
+    Parameters
+    ----------
+    index : int
+        Number on the grid.
+    start_s, stop_s : float
+        LSL clock seconds, the end outside.
+    cells : range
+        The cells that it is made of.
+    shares : mapping of str to Share
+        By stream key.
+    newest_s : float
+        Newest stamp inside, of any stream; NaN where there is none.
+    """
+
+    index: int
+    start_s: float
+    stop_s: float
+    cells: range
+    shares: Mapping[str, Share]
+    newest_s: float
+
+
+@dataclass(slots=True)
+class _Cell:
+    index: int
+    samples: int
+    newest_s: float
+    gap: bool
+
+
+@dataclass(slots=True)
+class _Stream:
+    rate_hz: float
+    cells: deque[_Cell] = field(default_factory=deque)
+    newest_s: float = -math.inf
+    newest_cell: int = 0
+    segment: int | None = None
+    ended: bool = False
+    late: int = 0
+
+
+class Windower:
+    """Sorts samples into cells and closes windows.
+
+    Parameters
+    ----------
+    grid : Grid
+    rates_hz : mapping of str to float
+        Nominal rate by stream key, 0 for an irregular stream.
+    lost_after_s : float
+        A stream whose newest stamp lags the newest of all by more than this, or that has not begun this long
+        after the first sample of any, is not waited for.
+    lateness_s : float
+        How long after its end `advance` lets a window wait.
+
+    Notes
+    -----
+    A window closes when every stream that is neither lost nor ended has passed its end. Windows close in
+    order, each once; the first is the first one that holds a sample of any stream. In a silence of all
+    streams windows go on for ``lost_after_s`` after the last sample; those that start later and hold nothing
+    are passed over, so that neither an absurd stamp nor a long break can call for a flood of empty windows.
+
+    What comes out depends on the order of the samples only, not on how they were cut into chunks. A sample is
+    *late* when a window that should have held it has closed; it still counts in later windows that hold it
+    too. A stamp that steps back behind its own stream's newest one is late as well, and dropped.
+    """
+
+    def __init__(
+        self, grid: Grid, rates_hz: Mapping[str, float], *, lost_after_s: float = 5.0, lateness_s: float = 0.1
+    ) -> None:
+        self.grid = grid
+        self._streams = {key: _Stream(rate) for key, rate in rates_hz.items()}
+        self._lost_after_s = lost_after_s
+        self._lateness_s = lateness_s
+        self._next: int | None = None
+        self._closed_any = False
+        self._oldest_s = math.inf
+        self._newest_s = -math.inf
+        self._before_s = -math.inf
+
+    @property
+    def late(self) -> dict[str, int]:
+        """Samples that came too late for a window, by stream key."""
+        return {key: stream.late for key, stream in self._streams.items()}
+
+    def push(self, chunk: Chunk) -> list[Piece]:
+        """Take a chunk in.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            Of one of the streams.
+
+        Returns
+        -------
+        list of Piece
+            Its samples cut at cell boundaries, in order, without those that no open window needs.
+        """
+        stream = self._streams[chunk.stream]
+        stamps = chunk.stamps_s
+        if len(stamps) == 0:
+            return []
+        if stamps[0] < stream.newest_s or (len(stamps) > 1 and bool((stamps[1:] < stamps[:-1]).any())):
+            return self._push_disordered(chunk, stream)
+        return self._push_ordered(stream, stamps, chunk.segment, 0)
+
+    def _push_disordered(self, chunk: Chunk, stream: _Stream) -> list[Piece]:
+        """Drop and count what steps back, and take in the runs that remain."""
+        stamps = chunk.stamps_s
+        highest = np.maximum.accumulate(np.maximum(stamps, stream.newest_s))
+        forward = stamps >= highest
+        stream.late += int(np.count_nonzero(~forward))
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], forward, [False]))))
+        pieces: list[Piece] = []
+        for first, stop in edges.reshape(-1, 2).tolist():
+            pieces += self._push_ordered(stream, stamps[first:stop], chunk.segment, first)
+        return pieces
+
+    def _push_ordered(self, stream: _Stream, stamps: Floats, segment: int, offset: int) -> list[Piece]:
+        pieces = []
+        grid = self.grid
+        position, total = 0, len(stamps)
+        last_s = float(stamps[-1])
+        while position < total:
+            cell = grid.cell_of(float(stamps[position]))
+            edge_s = grid.cell_start_s(cell + 1) - EDGE_TOLERANCE_S
+            stop = total if last_s < edge_s else int(stamps.searchsorted(edge_s))
+            stop = max(stop, position + 1)
+            newest_s = float(stamps[stop - 1])
+            if self._accept(stream, cell, stop - position):
+                begins = self._enter(stream, cell, stop - position, float(stamps[position]), newest_s, segment)
+                pieces.append(Piece(cell, offset + position, offset + stop, begins))
+            position = stop
+        if last_s >= stream.newest_s:
+            stream.newest_s = last_s
+            stream.newest_cell = cell
+            self._newest_s = max(self._newest_s, last_s)
+        return pieces
+
+    def _accept(self, stream: _Stream, cell: int, samples: int) -> bool:
+        """Whether any open window may need the cell; counts the samples that come too late for one."""
+        if not self._closed_any or self._next is None:
+            return True
+        first, last = self.grid.first_window(cell), self.grid.last_window(cell)
+        if first < self._next and first <= last:
+            stream.late += samples
+        return max(first, last) >= self._next
+
+    def _enter(self, stream: _Stream, cell: int, samples: int, oldest_s: float, newest_s: float, segment: int) -> bool:
+        """Book samples of one cell; tell whether they begin a segment."""
+        self._oldest_s = min(self._oldest_s, oldest_s)
+        if not self._closed_any and self.grid.in_window(cell):
+            first = self.grid.first_window(cell)
+            self._next = first if self._next is None else min(self._next, first)
+        begins = segment != stream.segment
+        gap = begins and stream.segment is not None
+        if gap and stream.cells:
+            stream.cells[-1].gap = True
+        stream.segment = segment
+        if stream.cells and stream.cells[-1].index == cell:
+            entry = stream.cells[-1]
+            entry.samples += samples
+            entry.newest_s = newest_s
+            entry.gap = entry.gap or gap
+        else:
+            stream.cells.append(_Cell(cell, samples, newest_s, gap))
+        return begins
+
+    def end_stream(self, key: str) -> list[Window]:
+        """Declare that nothing more comes of a stream; returns the windows that waited for it alone."""
+        self._streams[key].ended = True
+        return self.close_ready()
+
+    def close_ready(self) -> list[Window]:
+        """Close every window whose end all streams have passed that are neither lost nor ended."""
+        watermark: int | None = None
+        for stream in self._streams.values():
+            if stream.ended:
+                continue
+            begun = stream.newest_s > -math.inf
+            since_s = stream.newest_s if begun else self._oldest_s
+            if self._newest_s - since_s > self._lost_after_s:
+                continue
+            if not begun:
+                return []
+            if watermark is None or stream.newest_cell < watermark:
+                watermark = stream.newest_cell
+        if watermark is None:
+            if self._newest_s == -math.inf or all(stream.ended for stream in self._streams.values()):
+                return self.close_all()
+            watermark = self.grid.cell_of(self._newest_s)
+        return self._close_before(self.grid.first_window(watermark))
+
+    def advance(self, now_s: float) -> list[Window]:
+        """Close, live, every window that ended ``lateness_s`` before now; a replay has no now and never calls this."""
+        return self._close_before(self.grid.first_window(self.grid.cell_of(now_s - self._lateness_s)))
+
+    def close_all(self) -> list[Window]:
+        """Close every window that holds a sample."""
+        if self._newest_s == -math.inf:
+            return []
+        return self._close_before(self.grid.last_window(self.grid.cell_of(self._newest_s)) + 1)
+
+    def _close_before(self, limit: int) -> list[Window]:
+        """Close the windows from the next one up to `limit`, itself not."""
+        if self._next is None or limit <= self._next:
+            return []
+        windows: list[Window] = []
+        index = self._next
+        while index < limit:
+            window = self._window(index)
+            self._closed_any = True
+            silent = math.isnan(window.newest_s)
+            if silent and window.start_s > self._before_s + self._lost_after_s:
+                waiting = (self.grid.first_window(s.cells[0].index) for s in self._streams.values() if s.cells)
+                index = max(index + 1, min(waiting, default=limit))
+            else:
+                windows.append(window)
+                index += 1
+            self._drop(self.grid.cells(min(index, limit)).start)
+        self._next = limit
+        return windows
+
+    def _window(self, index: int) -> Window:
+        cells = self.grid.cells(index)
+        length_s = self.grid.length_s
+        newest_s = math.nan
+        shares = {}
+        for key, stream in self._streams.items():
+            samples, gap = 0, False
+            for cell in stream.cells:
+                if cell.index >= cells.stop:
+                    break
+                if cell.index >= cells.start:
+                    samples += cell.samples
+                    gap = gap or cell.gap
+                    if not newest_s >= cell.newest_s:
+                        newest_s = cell.newest_s
+            if stream.rate_hz > 0:
+                coverage = min(1.0, samples / (stream.rate_hz * length_s))
+            else:
+                coverage = 1.0 if samples else 0.0
+            shares[key] = Share(samples, coverage, gap)
+        return Window(index, self.grid.start_s(index), self.grid.stop_s(index), cells, shares, newest_s)
+
+    def _drop(self, before: int) -> None:
+        """Forget the cells before the one given."""
+        for stream in self._streams.values():
+            cells = stream.cells
+            while cells and cells[0].index < before:
+                self._before_s = max(self._before_s, cells.popleft().newest_s)
