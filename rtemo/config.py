@@ -13,6 +13,9 @@ from rtemo.errors import ConfigurationError
 from rtemo.types import StreamDescription
 
 MAX_CONFIG_BYTES = 1_000_000
+# Arrays that `rtemo features` writes beside those of the views.
+RESERVED_NAMES = ("start", "stop", "label")
+RESERVED_PREFIXES = ("available_", "coverage_", "names_")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -128,6 +131,9 @@ class Configuration(_Strict):
     def _some_views(cls, value: dict[str, ViewSettings]) -> dict[str, ViewSettings]:
         if not value:
             raise ValueError("name at least one view, e.g. [views.eeg]")
+        for name in value:
+            if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
+                raise ValueError(f"a view cannot be called {name!r}: rtemo features writes an array of that name")
         return value
 
     @model_validator(mode="after")

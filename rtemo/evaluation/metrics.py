@@ -80,9 +80,7 @@ def score(truth: NDArray[np.int64], probabilities: Floats) -> Scores:
     )
 
 
-def expected_calibration_error(
-    truth: NDArray[np.int64], probabilities: Floats, bins: int = CALIBRATION_BINS
-) -> float:
+def expected_calibration_error(truth: NDArray[np.int64], probabilities: Floats, bins: int = CALIBRATION_BINS) -> float:
     """Mean distance of confidence from accuracy, weighted by the windows of each confidence bin (Guo et al. 2017).
 
     Parameters

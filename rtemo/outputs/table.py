@@ -38,7 +38,7 @@ class PredictionTable:
     """
 
     def __init__(self, path: str | Path, labels: Sequence[str], views: Sequence[str]) -> None:
-        self._file = Path(path).open("w", encoding="utf-8", newline="")
+        self._file = Path(path).open("w", encoding="utf-8", newline="")  # noqa: SIM115  # closed in close()
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(column_names(labels, views))
 

@@ -1,0 +1,54 @@
+"""predictions.csv has exactly the columns that are promised, and each row is on disk at once."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from rtemo.outputs.table import PredictionTable
+from rtemo.types import Prediction
+
+HEADER = (
+    "window,start,stop,label,p_calm,p_joy,spread,weight_eeg,weight_eye,contribution_eeg,contribution_eye,"
+    "available_eeg,available_eye,coverage_eeg,coverage_eye,shadow_calm,shadow_joy,age_s"
+)
+
+
+def prediction(index: int) -> Prediction:
+    return Prediction(
+        index=index,
+        start_s=6001.1,
+        stop_s=6002.1,
+        label="joy",
+        probabilities=np.array([0.1, 0.9]),
+        spread=1 / 3,
+        posterior_weights=np.array([1.0, 0.0]),
+        contributions=np.array([0.4, 0.0]),
+        available=np.array([True, False]),
+        coverage=np.array([0.99, 0.0]),
+        shadow=np.array([0.2, 0.8]),
+        age_s=0.01,
+    )
+
+
+def test_columns_are_exactly_those_promised(tmp_path: Path) -> None:
+    with PredictionTable(tmp_path / "p.csv", ["calm", "joy"], ["eeg", "eye"]):
+        pass
+    assert (tmp_path / "p.csv").read_text() == HEADER + "\n"
+
+
+def test_a_row_is_on_disk_as_soon_as_it_is_written_and_reads_back_exactly(tmp_path: Path) -> None:
+    with PredictionTable(tmp_path / "p.csv", ["calm", "joy"], ["eeg", "eye"]) as table:
+        table.write(prediction(6001))
+        rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
+    assert len(rows) == 1
+    row = rows[0]
+    assert row["window"] == "6001"
+    assert row["label"] == "joy"
+    assert float(row["start"]) == 6001.1
+    assert float(row["spread"]) == 1 / 3
+    assert (row["available_eeg"], row["available_eye"]) == ("1", "0")
+    assert float(row["shadow_joy"]) == 0.8
+    assert float(row["age_s"]) == 0.01
