@@ -1,0 +1,1 @@
+"""SiMVAE: a semi-supervised deep generative model of incomplete views."""

@@ -1,0 +1,135 @@
+"""What training works on, checked before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.errors import ModelError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Windows to learn from.
+
+    Parameters
+    ----------
+    views : mapping of str to ndarray of float64, shape (windows, D_v)
+        Standardised, in the order of the chain; rows of NaN where the view is missing.
+    labels : ndarray of int64, shape (windows,)
+        Index into `class_names`, -1 where unlabelled.
+    groups : ndarray of int64, shape (windows,)
+        Trial of a window: early stopping never splits one. -1 where there is none; labelled windows without a trial count
+        as trials of their own.
+    class_names : tuple of str
+    """
+
+    views: Mapping[str, Floats]
+    labels: Ints
+    groups: Ints
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def check(data: TrainingData) -> Bools:
+    """Refuse data that nothing can be learnt from.
+
+    Returns
+    -------
+    ndarray of bool, shape (windows, V)
+        Which views are there: those whose features are all finite.
+
+    Raises
+    ------
+    ModelError
+    """
+    windows = len(data.labels)
+    if not data.views:
+        raise ModelError("the training data has no view.", cure="Name at least one view in the configuration.")
+    for name, x in data.views.items():
+        if x.ndim != 2 or x.shape[0] != windows or x.shape[1] < 1:
+            raise ModelError(f"view {name!r} has shape {x.shape}: expected ({windows}, at least 1).")
+    if data.groups.shape != (windows,) or data.labels.ndim != 1:
+        raise ModelError(
+            f"labels of shape {data.labels.shape} and groups of shape {data.groups.shape}: expected one a window."
+        )
+    if windows == 0:
+        raise ModelError(
+            "the training data is empty.", cure="Check that the recordings hold the configured streams and labels."
+        )
+    available = np.stack([np.isfinite(x).all(axis=1) for x in data.views.values()], axis=1)
+    for name, there in zip(data.views, available.T, strict=True):
+        if not there.any():
+            raise ModelError(
+                f"view {name!r} is missing in all {windows} training windows.",
+                cure="Take it out of the configuration, or add a recording that has it.",
+            )
+    classes = len(data.class_names)
+    if classes < 2:
+        raise ModelError(
+            f"{classes} class(es) {list(data.class_names)}: expected two or more.",
+            cure="Add labels to the configuration.",
+        )
+    if len(set(data.class_names)) != classes:
+        raise ModelError(f"class names {list(data.class_names)} are not all different.")
+    if data.labels.min() < -1 or data.labels.max() >= classes:
+        raise ModelError(
+            f"labels from {data.labels.min()} to {data.labels.max()}: expected -1 (none) to {classes - 1}."
+        )
+    seen = available.any(axis=1)
+    counts = np.bincount(data.labels[seen & (data.labels >= 0)], minlength=classes)
+    if not counts.any():
+        raise ModelError(
+            "no training window has a label.",
+            cure="Label some segments, or check the marker names in [markers] labels.",
+        )
+    if (counts == 0).any():
+        absent = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
+        present = [f"{name}: {count}" for name, count in zip(data.class_names, counts, strict=True) if count]
+        raise ModelError(
+            f"no training window has the label {', '.join(map(repr, absent))} (found {', '.join(present)}).",
+            cure="Record or label a segment of it, or take the label out of the configuration.",
+        )
+    return available
+
+
+def held_out(data: TrainingData, usable: Bools, fraction: float, at_least: int, seed: int) -> Bools:
+    """Labelled windows to stop early by: whole trials, about `fraction` of those of each class.
+
+    Parameters
+    ----------
+    data : TrainingData
+    usable : ndarray of bool, shape (windows,)
+        Windows that training will use at all.
+    fraction : float
+    at_least : int
+        Fewer windows than this tell too little: then nothing is held out, and every label is learnt from.
+    seed : int
+
+    Returns
+    -------
+    ndarray of bool, shape (windows,)
+        All False where a class has a single trial, or too few windows would be held out.
+    """
+    none = np.zeros(len(data), dtype=bool)
+    labelled = usable & (data.labels >= 0)
+    groups = np.where(data.groups >= 0, data.groups, -1 - np.arange(len(data)))
+    rng = np.random.default_rng([seed, 1])
+    chosen: set[int] = set()
+    for label in range(len(data.class_names)):
+        of_class = np.unique(groups[labelled & (data.labels == label)])
+        if len(of_class) < 2 or fraction <= 0:
+            return none
+        chosen.update(rng.permutation(of_class)[: max(1, round(fraction * len(of_class)))].tolist())
+    out = labelled & np.isin(groups, list(chosen))
+    remaining = np.bincount(data.labels[labelled & ~out], minlength=len(data.class_names))
+    return out if out.sum() >= at_least and (remaining > 0).all() else none

@@ -1,0 +1,141 @@
+"""A linear map of each view, fitted on all training windows with and without labels: whitened PCA, CCA between views, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.model.settings import SimvaeSettings
+
+Floats = NDArray[np.float64]
+CLAMP = 8.0
+# A direction with less than this share of the mean variance is noise that whitening would blow up.
+RANK_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class ViewMap:
+    """One view's map: ``clip((clip(x, -8, 8) - offset) @ matrix, -8, 8)``.
+
+    Parameters
+    ----------
+    offset : ndarray, shape (features,)
+    matrix : ndarray, shape (features, outputs)
+    """
+
+    offset: Floats
+    matrix: Floats
+
+    def __call__(self, x: Floats) -> Floats:
+        """Map (windows, features) to (windows, outputs); NaN rows stay NaN."""
+        return np.clip((np.clip(x, -CLAMP, CLAMP) - self.offset) @ self.matrix, -CLAMP, CLAMP)
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """The maps of all views, in the order of the views."""
+
+    maps: tuple[ViewMap, ...]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Outputs a view: the inputs of the model."""
+        return tuple(view.matrix.shape[1] for view in self.maps)
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Inputs a view."""
+        return tuple(view.matrix.shape[0] for view in self.maps)
+
+    def __call__(self, views: Sequence[Floats]) -> list[Floats]:
+        """Map each view, (windows, features) to (windows, outputs)."""
+        return [view(x) for view, x in zip(self.maps, views, strict=True)]
+
+
+def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd:
+    """Fit the maps.
+
+    Parameters
+    ----------
+    views : sequence of ndarray, shape (windows, features)
+        Standardised; rows of NaN where the view is missing.
+    settings : SimvaeSettings
+        ``front_end, pca_size, cca_size, front_end_ridge``. With one view, CCA is PCA of ``cca_size``.
+    """
+    if settings.front_end == "none":
+        return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), np.eye(x.shape[1])) for x in views))
+    clipped = [np.clip(x, -CLAMP, CLAMP) for x in views]
+    moments = [_moments(x) for x in clipped]
+    matrices: list[list[Floats]] = [[] for _ in views]
+    if settings.front_end in ("cca", "both"):
+        size = settings.cca_size
+        shared = _cca(clipped, moments, size, settings.front_end_ridge) if len(views) > 1 else _pca(moments, size)
+        for matrix, found in zip(matrices, shared, strict=True):
+            matrix.append(found)
+    if settings.front_end in ("pca", "both"):
+        for matrix, found in zip(matrices, _pca(moments, settings.pca_size), strict=True):
+            matrix.append(found)
+    return FrontEnd(tuple(ViewMap(mean, np.hstack(m)) for (mean, _), m in zip(moments, matrices, strict=True)))
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    """Mean and covariance over the rows that are there."""
+    rows = x[np.isfinite(x).all(axis=1)]
+    if len(rows) < 2:
+        return np.zeros(x.shape[1]), np.eye(x.shape[1])
+    mean = rows.mean(axis=0)
+    centred = rows - mean
+    return mean, centred.T @ centred / len(rows)
+
+
+def _whitener(covariance: Floats, ridge: float, size: int | None = None) -> Floats:
+    """Leading directions of a covariance, scaled to unit variance (with `ridge` times the mean variance added)."""
+    variance, directions = np.linalg.eigh(covariance)
+    order = np.argsort(variance)[::-1]
+    variance, directions = variance[order], _fix_signs(directions[:, order])
+    mean = max(float(variance.mean()), 1e-12)
+    kept = max(int((variance > RANK_TOLERANCE * mean).sum()), 1)
+    kept = kept if size is None else min(kept, size)
+    return np.asarray(directions[:, :kept] / np.sqrt(np.maximum(variance[:kept], RANK_TOLERANCE * mean) + ridge * mean))
+
+
+def _pca(moments: Sequence[tuple[Floats, Floats]], size: int) -> list[Floats]:
+    return [_whitener(covariance, 0.0, size) for _, covariance in moments]
+
+
+def _cca(views: Sequence[Floats], moments: Sequence[tuple[Floats, Floats]], size: int, ridge: float) -> list[Floats]:
+    """Canonical directions of two or more views: leading eigenvectors of the correlations between whitened views (MAXVAR).
+
+    With two views this is CCA. Covariances between two views come from the windows that hold both.
+    """
+    whiteners = [_whitener(covariance, ridge) for _, covariance in moments]
+    ends = np.cumsum([0] + [w.shape[1] for w in whiteners])
+    white = [(x - mean) @ w for x, (mean, _), w in zip(views, moments, whiteners, strict=True)]
+    there = [np.isfinite(x).all(axis=1) for x in white]
+    joint = np.eye(ends[-1])
+    for first in range(len(views)):
+        for second in range(first):
+            both = there[first] & there[second]
+            if both.sum() > 1:
+                cross = white[first][both].T @ white[second][both] / both.sum()
+                joint[ends[first] : ends[first + 1], ends[second] : ends[second + 1]] = cross
+                joint[ends[second] : ends[second + 1], ends[first] : ends[first + 1]] = cross.T
+    _, vectors = np.linalg.eigh(joint)
+    size = min(size, *(w.shape[1] for w in whiteners))
+    leading = _fix_signs(vectors[:, ::-1][:, :size])
+    matrices = []
+    for view, (whitener, (_, covariance)) in enumerate(zip(whiteners, moments, strict=True)):
+        directions = whitener @ leading[ends[view] : ends[view + 1]]
+        std = np.sqrt(np.maximum(np.einsum("ij,ik,kj->j", directions, covariance, directions), 1e-12))
+        matrices.append(directions / std)
+    return matrices
+
+
+def _fix_signs(vectors: Floats) -> Floats:
+    """Eigenvectors whose largest entry is positive: the same on every machine."""
+    largest = np.abs(vectors).argmax(axis=0)
+    signs: Floats = np.sign(vectors[largest, np.arange(vectors.shape[1])])
+    return vectors * np.where(signs == 0, 1.0, signs)

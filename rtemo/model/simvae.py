@@ -1,0 +1,127 @@
+"""SiMVAE for V views and any missing pattern: the inference and the generative model (Du et al. 2018, Eq. 3, 4, 10, 11)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from rtemo.errors import ModelError
+from rtemo.model.networks import Cases, Classifier, Decoders, Encoders, Imputer, Normal, view_slices
+from rtemo.model.settings import SimvaeSettings
+
+MAX_INPUTS = 100_000
+MAX_CLASSES = 1_000
+MAX_VIEWS = 32
+
+
+class Simvae(nn.Module):
+    """The model, over front-end outputs of all views side by side: x of shape (windows, D), D = sum of `dims`.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Inputs a view, in the order of the chain.
+    classes : int
+        K.
+    settings : SimvaeSettings
+    prior : sequence of float, optional
+        pi, uniform where not given.
+    seed : int
+        Of the initial weights.
+    """
+
+    log_prior: Tensor
+    view_of_dim: Tensor
+
+    def __init__(
+        self,
+        dims: Sequence[int],
+        classes: int,
+        settings: SimvaeSettings,
+        *,
+        prior: Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if (
+            not 1 <= len(dims) <= MAX_VIEWS
+            or min(dims) < 1
+            or sum(dims) > MAX_INPUTS
+            or not 1 <= classes <= MAX_CLASSES
+        ):
+            raise ModelError(
+                f"a model of views with {list(dims)} features and {classes} classes cannot be built: expected 1 to {MAX_VIEWS} views, "
+                f"at most {MAX_INPUTS} features and {MAX_CLASSES} classes."
+            )
+        generator = torch.Generator().manual_seed(seed)
+        generated = classes if settings.labels else 1
+        self.dims, self.classes, self.settings = tuple(dims), classes, settings
+        self.views = len(self.dims)
+        self.slices = view_slices(self.dims)
+        self.encoders = Encoders(self.dims, generated, settings, generator)
+        self.decoders = Decoders(self.dims, generated, settings, generator)
+        self.imputer = Imputer(self.dims, settings, generator) if self.views > 1 else None
+        self.classifier = Classifier(self.dims, classes, settings, generator)
+        self.weight_logits = nn.Parameter(torch.zeros(self.views))
+        pi = torch.full((classes,), 1 / classes) if prior is None else torch.tensor(list(prior), dtype=torch.float32)
+        self.register_buffer("log_prior", pi.clamp_min(1e-12).log())
+        self.register_buffer(
+            "view_of_dim", torch.repeat_interleave(torch.arange(self.views), torch.tensor(self.dims)), persistent=False
+        )
+
+    @property
+    def tau(self) -> float:
+        """Scale of the unlabelled bound's gradient into the classifier."""
+        return 1 / sum(self.dims) if self.settings.tau is None else self.settings.tau
+
+    def by_dim(self, mask: Tensor) -> Tensor:
+        """A mask (..., V) spread over features (..., D)."""
+        return mask.index_select(-1, self.view_of_dim)
+
+    def log_weights(self, available: Tensor | None = None) -> Tensor:
+        """log l, renormalised over the available views; -inf elsewhere.
+
+        Parameters
+        ----------
+        available : Tensor of bool, shape (windows, V), optional
+            All views where not given. A row without any view gives NaN.
+
+        Returns
+        -------
+        Tensor, shape (windows, V), or (V,) without `available`
+        """
+        floor = self.settings.weight_floor
+        log_weights = torch.log_softmax(self.weight_logits, dim=0)
+        if floor > 0:
+            log_weights = torch.logaddexp(
+                log_weights + math.log1p(-floor), torch.full_like(log_weights, math.log(floor / self.views))
+            )
+        if available is None:
+            return log_weights
+        return torch.log_softmax(torch.where(available, log_weights, -torch.inf), dim=-1)
+
+    def inference(self, x: Tensor, cases: Cases) -> Normal:
+        """Components N(z; phi_v(x^v, y)) of the posterior, (V, cases, latent); x (windows, D) holds no missing entry (Eq. 4)."""
+        components: Normal = self.encoders(x, cases)
+        return components
+
+    def generative(self, z: Tensor, x: Tensor, cases: Cases) -> list[Normal]:
+        """p(x^w | y, z[, x^{<w}]) of every view w, each (V, cases, d_w), from z (V, cases, latent) (Eq. 3, 10)."""
+        decoded: list[Normal] = self.decoders(z, x, cases)
+        return decoded
+
+    def impute(self, x: Tensor, seen: Tensor) -> Normal:
+        """psi: every view (windows, D) from those that are seen, a mask (windows, V) of bool; x finite (Eq. 11)."""
+        if self.imputer is None:
+            raise ModelError("a model of one view has nothing to impute from.")
+        bits = seen.to(x.dtype)
+        imputed: Normal = self.imputer(x, self.by_dim(bits), bits)
+        return imputed
+
+    def classify(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Logits (windows, K) of q(y | X); x (windows, D) holds no missing entry."""
+        logits: Tensor = self.classifier(x, keep)
+        return logits

@@ -1,0 +1,98 @@
+"""A trained model: all that a prediction needs, and how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtemo.errors import ModelError
+from rtemo.model.front_end import FrontEnd
+from rtemo.model.settings import SimvaeSettings
+from rtemo.model.simvae import Simvae
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of training.
+
+    Parameters
+    ----------
+    epoch, epochs : int
+        From 1, and how many there are at most.
+    losses : dict of str to float
+        Mean of every loss term by name over the epoch's steps (`LossTerms`).
+    validation : float or None
+        Classification loss of the held-out labelled windows; None where none are held out.
+    seconds : float
+    skipped : int
+        Steps left out because the loss or its gradient was not finite.
+    """
+
+    epoch: int
+    epochs: int
+    losses: dict[str, float]
+    validation: float | None
+    seconds: float
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with its front end.
+
+    Parameters
+    ----------
+    model : Simvae
+        On the CPU.
+    front_end : FrontEnd
+    settings : SimvaeSettings
+    views : tuple of str
+        In the order of the chain.
+    dims : tuple of int
+        Features a view, before the front end.
+    class_names : tuple of str
+    prior : ndarray, shape (K,)
+        pi: the answer when no view is there.
+    temperature : float
+        Logits are divided by it.
+    history : tuple of EpochReport
+    seed : int
+        Also of the common random numbers of predictions.
+    """
+
+    model: Simvae
+    front_end: FrontEnd
+    settings: SimvaeSettings
+    views: tuple[str, ...]
+    dims: tuple[int, ...]
+    class_names: tuple[str, ...]
+    prior: NDArray[np.float64]
+    temperature: float = 1.0
+    history: tuple[EpochReport, ...] = field(default=(), repr=False)
+    seed: int = 0
+
+
+def resolve_device(device: str) -> torch.device:
+    """``auto`` is CUDA where there is a GPU, else the CPU.
+
+    Raises
+    ------
+    ModelError
+        The device is unknown or not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(f"device {device!r} is unknown.", cure='Use "auto", "cpu" or "cuda".') from error
+    if found.type not in ("cpu", "cuda"):
+        raise ModelError(f"device {device!r} is not supported.", cure='Use "auto", "cpu" or "cuda".')
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(
+            f"device {device!r} was asked for, but torch sees no CUDA device.", cure='Use device = "auto" or "cpu".'
+        )
+    return found
