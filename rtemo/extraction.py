@@ -17,7 +17,7 @@ from rtemo.sources.base import Source
 from rtemo.types import Chunk, FeatureTable, FeatureWindow, Floats, Marker, StreamDescription
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Extraction:
     """What one recording gave.
 
@@ -114,9 +114,7 @@ def extract(
     return Extraction(_table(Path(path), windows, pipeline.names, segments), pipeline.bound, tuple(warnings))
 
 
-def _run(
-    source: Source, pipeline: FeaturePipeline, collector: MarkerCollector
-) -> tuple[list[FeatureWindow], float]:
+def _run(source: Source, pipeline: FeaturePipeline, collector: MarkerCollector) -> tuple[list[FeatureWindow], float]:
     """Every window of a source, and the stamp of its first sample."""
     windows: list[FeatureWindow] = []
     first_s = float("inf")

@@ -1,4 +1,7 @@
-"""The values that travel along the path of a sample; all are frozen and none holds behaviour of a layer above."""
+"""The values that travel along the path of a sample; all are frozen and none holds behaviour of a layer above.
+
+Those that hold arrays are compared by identity: equality of arrays is an array.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class StreamDescription:
         return f"{self.name!r} (type {self.type!r}, {self.channels} channels, {rate}{identity})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Consecutive samples of one numeric stream, all of one unbroken segment.
 
@@ -94,7 +97,7 @@ class Marker:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureWindow:
     """Features of one window, on the absolute grid ``[index * hop, index * hop + length)``.
 
@@ -126,7 +129,7 @@ class FeatureWindow:
     newest_s: float = float("nan")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureTable:
     """Features of many windows: what training and evaluation work on.
 
@@ -165,7 +168,7 @@ class FeatureTable:
         return len(self.start_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """What the model says of one window.
 

@@ -27,7 +27,7 @@ class Probabilities(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """Scores by condition and by recording.
 

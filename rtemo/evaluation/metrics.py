@@ -12,7 +12,7 @@ from rtemo.types import Floats
 CALIBRATION_BINS = 15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """Figures of one condition.
 
