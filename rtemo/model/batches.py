@@ -1,4 +1,7 @@
-"""Batches for training: which windows, and which of their views are hidden; all from (seed, epoch), so that any epoch can be redone."""
+"""Batches for training: which windows, and which of their views are hidden.
+
+All of it follows from seed and epoch, so that any epoch can be redone.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ class Draw:
 class Sampler:
     """Draws the batches of an epoch.
 
-    A mixed batch is made of three streams, each a reshuffled cycle through its windows: labelled windows, windows with several
-    views (where they are rare), and all others. An epoch passes once through the largest.
+    A mixed batch is made of streams, each a reshuffled cycle through its windows: labelled windows, unlabelled windows,
+    and windows with several views where those are rare. An epoch passes once through the unlabelled windows.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def _cycle(pool: Ints, count: int, rng: np.random.Generator) -> Ints:
 
 
 def random_submask(available: Bools, rng: np.random.Generator) -> Bools:
-    """Hide some of the available views of each window, at least one shown and at least one hidden where there are two or more."""
+    """Hide some of the available views of each window: of two or more, at least one is hidden and one shown."""
     count = available.sum(axis=1)
     hidden = np.where(count > 1, 1 + np.floor(rng.random(len(available)) * np.maximum(count - 1, 1)), 0)
     order = np.argsort(np.where(available, rng.random(available.shape), 2.0), axis=1)

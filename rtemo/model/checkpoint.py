@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: one safetensors file, its header holding the rest as JSON; nothing in it is executed."""
+"""Checkpoints of a training run: one safetensors file, its header holding the rest as JSON; nothing is executed."""
 
 from __future__ import annotations
 

@@ -30,12 +30,12 @@ class Coalitions:
 
 
 def coalitions(views: int) -> Coalitions:
-    """Subsets and weights for exact Shapley values of up to four views, and for leave-one-view-in-and-out beyond.
+    """Subsets and weights for exact Shapley values of up to four views, and for estimates of them beyond.
 
-    Shapley values are the mean, over orders in which the views join, of what a view adds when it joins. Up to four views all
-    orders are taken. Beyond, a fixed set: each rotation of the views, and its reverse, so that each view joins first, last and
-    in between equally often. Either way the contributions sum to the probability minus the prior, and a view that adds
-    nothing to any subset (a missing one) gets 0.
+    Shapley values are the mean, over orders in which the views join, of what a view adds when it joins. Up to four
+    views all orders are taken. Beyond, a fixed set: each rotation of the views and its reverse, so that each view joins
+    first, last and in between equally often. Either way the contributions sum to the probability minus the prior; a
+    view that adds nothing to any subset (a missing one) gets 0.
     """
     if views <= EXACT_VIEWS:
         orders = [list(order) for order in permutations(range(views))]

@@ -26,8 +26,8 @@ class TrainingData:
     labels : ndarray of int64, shape (windows,)
         Index into `class_names`, -1 where unlabelled.
     groups : ndarray of int64, shape (windows,)
-        Trial of a window: early stopping never splits one. -1 where there is none; labelled windows without a trial count
-        as trials of their own.
+        Trial of a window: early stopping never splits one. -1 where there is none; labelled windows without a trial
+        count as trials of their own.
     class_names : tuple of str
     """
 

@@ -1,6 +1,6 @@
 """Gaussian log-densities and the entropy of a Gaussian mixture, all in log space.
 
-The vocabulary is that of ``torch.distributions``: `log_prob`, `entropy`. ``log_var`` is always the logarithm of a variance.
+The vocabulary is that of ``torch.distributions``: `log_prob`, `entropy`. ``log_var`` is the logarithm of a variance.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def normal_entropy(log_var: Tensor) -> Tensor:
 
 
 def standard_cross_entropy(mean: Tensor, log_var: Tensor) -> Tensor:
-    """E_q log N(z; 0, I) for q = N(mean, exp(log_var)): -1/2 sum (log 2pi + mu^2 + sigma^2), over the last axis (Eq. 5)."""
+    """E_q log N(z; 0, I) for q = N(mean, exp(log_var)): -1/2 sum (log 2pi + mu^2 + sigma^2), last axis (Eq. 5)."""
     return -0.5 * (LOG_2PI + mean.square() + log_var.exp()).sum(-1)
 
 
@@ -61,10 +61,10 @@ def jensen_entropy(log_weights: Tensor, mean: Tensor, log_var: Tensor) -> Tensor
 
 
 def bhattacharyya_entropy(log_weights: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """Lower bound on a mixture's entropy from Bhattacharyya distances (Kolchinsky & Tracey 2017, Eq. 10 with alpha = 1/2).
+    """Lower bound on a mixture's entropy from Bhattacharyya distances (Kolchinsky & Tracey 2017).
 
-    H >= sum_v l_v H(N_v) - sum_v l_v log sum_k l_k exp(-B_vk): exact for one component and for components far apart, and
-    never looser than `jensen_entropy`. Shapes as there.
+    H >= sum_v l_v H(N_v) - sum_v l_v log sum_k l_k exp(-B_vk): exact for one component and for components far apart,
+    and never looser than `jensen_entropy`. Shapes as there.
     """
     variance = log_var.exp()
     shared = 0.5 * (variance[:, None] + variance[None])
@@ -74,7 +74,7 @@ def bhattacharyya_entropy(log_weights: Tensor, mean: Tensor, log_var: Tensor) ->
 
 
 def kl_entropy(log_weights: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """Upper bound on a mixture's entropy, from KL divergences between components (Kolchinsky & Tracey 2017). Shapes as above."""
+    """Upper bound on a mixture's entropy from KL divergences (Kolchinsky & Tracey 2017). Shapes as above."""
     variance = log_var.exp()
     ratio = (variance[:, None] + (mean[:, None] - mean[None]).square()) / variance[None]
     divergence = 0.5 * (log_var[None] - log_var[:, None] + ratio - 1)

@@ -1,4 +1,4 @@
-"""A linear map of each view, fitted on all training windows with and without labels: whitened PCA, CCA between views, or none."""
+"""A linear map of each view, fitted on all training windows, labelled or not: whitened PCA, CCA, or none."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ RANK_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class ViewMap:
-    """One view's map: ``clip((clip(x, -8, 8) - offset) @ matrix, -8, 8)``.
+    """One view's map: ``clip((clip(x, -8, 8) - offset) @ matrix, -8, 8)``; just ``clip(x, -8, 8)`` without a matrix.
 
     Parameters
     ----------
     offset : ndarray, shape (features,)
-    matrix : ndarray, shape (features, outputs)
+    matrix : ndarray, shape (features, outputs), or None
     """
 
     offset: Floats
-    matrix: Floats
+    matrix: Floats | None
 
     def __call__(self, x: Floats) -> Floats:
         """Map (windows, features) to (windows, outputs); NaN rows stay NaN."""
-        return np.clip((np.clip(x, -CLAMP, CLAMP) - self.offset) @ self.matrix, -CLAMP, CLAMP)
+        x = np.clip(x, -CLAMP, CLAMP)
+        return x if self.matrix is None else np.clip((x - self.offset) @ self.matrix, -CLAMP, CLAMP)
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ class FrontEnd:
     @property
     def dims(self) -> tuple[int, ...]:
         """Outputs a view: the inputs of the model."""
-        return tuple(view.matrix.shape[1] for view in self.maps)
+        return tuple(len(view.offset) if view.matrix is None else view.matrix.shape[1] for view in self.maps)
 
     @property
     def features(self) -> tuple[int, ...]:
         """Inputs a view."""
-        return tuple(view.matrix.shape[0] for view in self.maps)
+        return tuple(len(view.offset) for view in self.maps)
 
     def __call__(self, views: Sequence[Floats]) -> list[Floats]:
         """Map each view, (windows, features) to (windows, outputs)."""
@@ -66,7 +67,7 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
         ``front_end, pca_size, cca_size, front_end_ridge``. With one view, CCA is PCA of ``cca_size``.
     """
     if settings.front_end == "none":
-        return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), np.eye(x.shape[1])) for x in views))
+        return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), None) for x in views))
     clipped = [np.clip(x, -CLAMP, CLAMP) for x in views]
     moments = [_moments(x) for x in clipped]
     matrices: list[list[Floats]] = [[] for _ in views]
@@ -107,7 +108,7 @@ def _pca(moments: Sequence[tuple[Floats, Floats]], size: int) -> list[Floats]:
 
 
 def _cca(views: Sequence[Floats], moments: Sequence[tuple[Floats, Floats]], size: int, ridge: float) -> list[Floats]:
-    """Canonical directions of two or more views: leading eigenvectors of the correlations between whitened views (MAXVAR).
+    """Canonical directions: leading eigenvectors of the correlations between whitened views (MAXVAR).
 
     With two views this is CCA. Covariances between two views come from the windows that hold both.
     """

@@ -1,7 +1,7 @@
-"""The networks of the model: encoders, decoders, imputer, classifier; views are an axis, not a loop, wherever sizes agree.
+"""The networks of the model: encoders, decoders, imputer, classifier; views are an axis wherever sizes agree.
 
-A *case* is a window together with one class: a labelled window makes one, an unlabelled window K. First layers are split into
-a part of x, worked out once a window, and a bias a class.
+A *case* is a window with one class: a labelled window makes one, an unlabelled window K. First layers are split into a
+part of x, worked out once a window, and a bias a class.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Normal(NamedTuple):
     log_var: Tensor
 
     def rsample(self, noise: Tensor) -> Tensor:
-        """mean + std * noise."""
+        """Draw mean + std * noise."""
         return self.mean + torch.exp(0.5 * self.log_var) * noise
 
 

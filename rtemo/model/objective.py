@@ -1,6 +1,6 @@
 """The objective F of SiMVAE (Eq. 17) with its four bounds (Eq. 12 to 15), which fall out of one formula by masks.
 
-Printed errors are mended as follows: the last term of Eq. 15 is -log q_psi; the weight l_v stands inside the sum over components.
+Errors in print are mended: the last term of Eq. 15 is -log q_psi; l_v stands inside the sum over components.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Batch:
         Anything at all in missing entries.
     observed : Tensor of bool, shape (windows, V)
     shown : Tensor of bool or None, shape (windows, V)
-        Random sub-mask of `observed` for the imputation loss: views in ``observed & ~shown`` are hidden and guessed. None
-        leaves the imputation loss out.
+        Random sub-mask of `observed` for the imputation loss: views in ``observed & ~shown`` are hidden and guessed.
+        None leaves the imputation loss out.
     labels : Tensor of int64, shape (labelled,)
     complete : bool
         Whether no entry is missing: known to the sampler, so that the device need not be asked.
@@ -115,7 +115,7 @@ def all_cases(labelled: int, labels: Tensor, unlabelled: int, classes: int) -> C
 def case_bound(
     model: Simvae, x: Tensor, observed: Tensor, cases: Cases, noise: Tensor, imputed_log_var: Tensor | None = None
 ) -> Bound:
-    """E(X, y): the bound of a window whose missing entries are filled, given a class (Eq. 5 and 6 for all views observed).
+    """E(X, y): the bound of a filled window, given a class (Eq. 5 and 6 where all views are observed).
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def loss_terms(
 def _imputations(
     model: Simvae, batch: Batch, x: Tensor, dims_observed: Tensor, noise: Noise
 ) -> tuple[Tensor, Tensor | None, Normal | None, Tensor]:
-    """x filled; x with further views hidden and filled; psi of missing views (None where complete); the imputation loss."""
+    """Filled x; x with further views hidden and filled; psi (None where nothing is missing); the imputation loss."""
     settings, count = model.settings, len(x)
     masks = ([] if batch.complete else [batch.observed]) + ([] if batch.shown is None else [batch.shown])
     if model.imputer is None or not masks:
@@ -284,5 +284,5 @@ def _imputations(
 
 
 def scale_gradient(x: Tensor, scale: float) -> Tensor:
-    """x itself, with its gradient multiplied by `scale`."""
+    """Leave x as it is and multiply its gradient by `scale`."""
     return x if scale == 1 else x.detach() + scale * (x - x.detach())

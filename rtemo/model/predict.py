@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 from torch import Tensor
 
 from rtemo.errors import ModelError
 from rtemo.model.contributions import coalitions
 from rtemo.model.front_end import CLAMP
-from rtemo.model.trained import TrainedModel, resolve_device
+from rtemo.model.trained import TrainedModel, frozen_copy, resolve_device
 
 Floats = NDArray[np.float64]
 MAX_ROWS = 32_768
@@ -73,6 +74,8 @@ class Predictor:
         self._forward = _Forward(model, model.settings.imputations if imputations is None else imputations).to(
             self._device
         )
+        classes = len(self.class_names)
+        self._splits = (classes, classes + 1, classes + 1 + len(self.views))
         self._row = np.zeros((1, sum(self.dims)), dtype=np.float32)
         self._there = np.zeros((1, len(self.dims)), dtype=np.bool_)
         # The tensors share the arrays' memory: one window is predicted without an allocation on the way in.
@@ -147,13 +150,8 @@ class Predictor:
             ]
         width = len(self.class_names) + 1 + 2 * len(self.views)
         packed = torch.cat(parts).double().numpy() if parts else np.zeros((0, width))
-        classes, views_count = len(self.class_names), len(self.views)
-        return ModelOutputs(
-            packed[:, :classes],
-            packed[:, classes],
-            packed[:, classes + 1 : classes + 1 + views_count],
-            packed[:, classes + 1 + views_count :],
-        )
+        probabilities, spread, weights, contributions = np.split(packed, self._splits, axis=1)
+        return ModelOutputs(probabilities, spread[:, 0], weights, contributions)
 
     def _refuse_unknown(self, views: Mapping[str, object]) -> None:
         if not views.keys() <= set(self.views):
@@ -163,9 +161,8 @@ class Predictor:
 
 
 class _Forward(torch.nn.Module):
-    """Standardised features to all outputs side by side, with every subset of views and every imputation in one batch."""
+    """Standardised features to all outputs side by side: every subset of views and every imputation in one batch."""
 
-    spread_dims: Tensor
     shown: Tensor
     shapley: Tensor
     empty: Tensor
@@ -176,8 +173,6 @@ class _Forward(torch.nn.Module):
 
     def __init__(self, trained: TrainedModel, imputations: int) -> None:
         super().__init__()
-        from rtemo.model.train import frozen_copy
-
         self.model = frozen_copy(trained).model.requires_grad_(False)
         inputs = sum(self.model.dims)
         subsets = coalitions(len(trained.views))
@@ -187,11 +182,12 @@ class _Forward(torch.nn.Module):
         if not self._imputes:
             noise = noise[:1]
         self.rows_a_window = len(subsets.shown) * len(noise)
-        self._plain = trained.settings.front_end == "none"
-        front = torch.block_diag(*(torch.from_numpy(view.matrix) for view in trained.front_end.maps))
-        offset = torch.from_numpy(np.concatenate([view.offset for view in trained.front_end.maps]))
-        self.register_buffer("front", front.float())
-        self.register_buffer("front_bias", -(offset @ front).float())
+        matrices = [view.matrix for view in trained.front_end.maps if view.matrix is not None]
+        self._plain = not matrices
+        front = block_diag(*matrices)
+        offset = np.concatenate([view.offset for view in trained.front_end.maps])
+        self.register_buffer("front", torch.from_numpy(front).float())
+        self.register_buffer("front_bias", torch.from_numpy(np.zeros(0) if self._plain else -(offset @ front)).float())
         self.register_buffer("noise", noise)
         self.register_buffer("shown", torch.from_numpy(subsets.shown).float())
         self.register_buffer("shapley", torch.from_numpy(subsets.weights.T.copy()).float())
@@ -242,7 +238,7 @@ class _Graph:
 
     def __init__(self, forward: _Forward, features: Tensor, available: Tensor, device: torch.device) -> None:
         self._features, self._available = features.to(device), available.to(device)
-        stream = torch.cuda.Stream(device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.inference_mode(), torch.cuda.stream(stream):
             for _ in range(3):
@@ -258,4 +254,5 @@ class _Graph:
             self._features.copy_(features)
             self._available.copy_(available)
             self._graph.replay()
-            return self._packed.cpu()
+            packed: Tensor = self._packed.cpu()
+            return packed

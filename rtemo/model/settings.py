@@ -45,15 +45,15 @@ class SimvaeSettings(BaseModel):
         Linear map of each view, fitted on all training windows whether labelled or not: whitened PCA, CCA between the
         views, ``both`` side by side, or none; outputs a view; ridge as a fraction of the mean variance (CCA).
     tau
-        Scale of the unlabelled bound's gradient into the classifier; None means 1 / (number of model inputs), 1 is the paper.
+        Scale of the unlabelled bound's gradient into the classifier; None: 1 / (number of model inputs); 1: the paper.
     decoder_variance, decoder_std, std_floor
         ``window``: a network output (the paper); ``shared``: learnt, one a feature; ``fixed``: ``decoder_std``.
         No standard deviation of a decoder or an imputer falls below ``std_floor``.
     missing
-        A missing view in training is ``impute``-d (Eq. 13, 15), ``marginalise``-d (its decoder is left out: exact without
-        the chain), or its window is ``drop``-ped (Eq. 12, 14 alone).
+        A missing view in training is ``impute``-d (Eq. 13, 15), ``marginalise``-d (its decoder is left out: exact
+        without the chain), or its window is ``drop``-ped (Eq. 12, 14 alone).
     imputation
-        In training, ``mean``: E[psi], its variance kept in the expected log-likelihood; ``sample``: one draw (the paper).
+        In training, ``mean``: E[psi], its variance kept in the expected log-likelihood; ``sample``: a draw (the paper).
     imputer_gradient
         ``detached``: psi learns from its own loss only; ``elbo``: from the bounds as well (the paper).
     imputer_skip, classifier_skip

@@ -1,4 +1,4 @@
-"""SiMVAE for V views and any missing pattern: the inference and the generative model (Du et al. 2018, Eq. 3, 4, 10, 11)."""
+"""SiMVAE for V views and any missing pattern: inference and generative model (Du et al. 2018, Eq. 3, 4, 10, 11)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Simvae(nn.Module):
             or not 1 <= classes <= MAX_CLASSES
         ):
             raise ModelError(
-                f"a model of views with {list(dims)} features and {classes} classes cannot be built: expected 1 to {MAX_VIEWS} views, "
+                f"views with {list(dims)} features and {classes} classes: expected 1 to {MAX_VIEWS} views, "
                 f"at most {MAX_INPUTS} features and {MAX_CLASSES} classes."
             )
         generator = torch.Generator().manual_seed(seed)
@@ -68,9 +68,8 @@ class Simvae(nn.Module):
         self.weight_logits = nn.Parameter(torch.zeros(self.views))
         pi = torch.full((classes,), 1 / classes) if prior is None else torch.tensor(list(prior), dtype=torch.float32)
         self.register_buffer("log_prior", pi.clamp_min(1e-12).log())
-        self.register_buffer(
-            "view_of_dim", torch.repeat_interleave(torch.arange(self.views), torch.tensor(self.dims)), persistent=False
-        )
+        of_dim = torch.repeat_interleave(torch.arange(self.views), torch.tensor(self.dims))
+        self.register_buffer("view_of_dim", of_dim, persistent=False)
 
     @property
     def tau(self) -> float:
@@ -82,7 +81,7 @@ class Simvae(nn.Module):
         return mask.index_select(-1, self.view_of_dim)
 
     def log_weights(self, available: Tensor | None = None) -> Tensor:
-        """log l, renormalised over the available views; -inf elsewhere.
+        """Logarithms of l, renormalised over the available views; -inf elsewhere.
 
         Parameters
         ----------
@@ -96,15 +95,14 @@ class Simvae(nn.Module):
         floor = self.settings.weight_floor
         log_weights = torch.log_softmax(self.weight_logits, dim=0)
         if floor > 0:
-            log_weights = torch.logaddexp(
-                log_weights + math.log1p(-floor), torch.full_like(log_weights, math.log(floor / self.views))
-            )
+            uniform = torch.full_like(log_weights, math.log(floor / self.views))
+            log_weights = torch.logaddexp(log_weights + math.log1p(-floor), uniform)
         if available is None:
             return log_weights
         return torch.log_softmax(torch.where(available, log_weights, -torch.inf), dim=-1)
 
     def inference(self, x: Tensor, cases: Cases) -> Normal:
-        """Components N(z; phi_v(x^v, y)) of the posterior, (V, cases, latent); x (windows, D) holds no missing entry (Eq. 4)."""
+        """Components N(z; phi_v(x^v, y)) of the posterior, (V, cases, latent); x (windows, D) is filled (Eq. 4)."""
         components: Normal = self.encoders(x, cases)
         return components
 

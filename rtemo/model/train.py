@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ def train(
     """
     on = resolve_device(device)
     available = check(data)
-    usable = available.all(axis=1) if settings.missing == "drop" else available.any(axis=1)
+    usable = np.asarray(available.all(axis=1) if settings.missing == "drop" else available.any(axis=1))
     classes = len(data.class_names)
     held = held_out(data, usable, settings.validation_fraction, settings.validation_windows, seed)
     known = np.where(usable & ~held, data.labels, -1)
@@ -181,7 +181,7 @@ class Windows:
         self.x = torch.from_numpy(x).to(device)
         self.available = torch.from_numpy(available).to(device)
         self.labels = torch.from_numpy(labels).to(device)
-        self._complete = available.all(axis=1)
+        self._complete = np.asarray(available.all(axis=1))
 
     def batch(self, draw: Draw, settings: SimvaeSettings) -> Batch:
         """The windows of a draw; the imputer is shown a part of them where it learns at all."""
@@ -248,7 +248,7 @@ def validation_score(model: Simvae, windows: Windows, balance: Tensor) -> float:
 
 
 def fit_temperature(model: Simvae, windows: Windows) -> float:
-    """The one temperature that makes held-out windows likeliest, by golden section on its logarithm (Guo et al. 2017)."""
+    """The temperature that makes held-out windows likeliest, by golden section on its logarithm (Guo et al. 2017)."""
     logits, labels = expected_logits(model, windows).double(), windows.labels
 
     def cost(log_t: float) -> float:
@@ -260,10 +260,3 @@ def fit_temperature(model: Simvae, windows: Windows) -> float:
         left, right = high - ratio * (high - low), low + ratio * (high - low)
         low, high = (low, right) if cost(left) < cost(right) else (left, high)
     return float(np.exp((low + high) / 2))
-
-
-def frozen_copy(trained: TrainedModel) -> TrainedModel:
-    """The same model with weights of its own: what adapts must leave the original as it is."""
-    model = Simvae(trained.front_end.dims, len(trained.class_names), trained.settings, prior=trained.prior.tolist())
-    model.load_state_dict(trained.model.state_dict())
-    return replace(trained, model=model.eval())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -96,3 +96,10 @@ def resolve_device(device: str) -> torch.device:
             f"device {device!r} was asked for, but torch sees no CUDA device.", cure='Use device = "auto" or "cpu".'
         )
     return found
+
+
+def frozen_copy(trained: TrainedModel) -> TrainedModel:
+    """The same model with weights of its own: what adapts must leave the original as it is."""
+    model = Simvae(trained.front_end.dims, len(trained.class_names), trained.settings, prior=trained.prior.tolist())
+    model.load_state_dict(trained.model.state_dict())
+    return replace(trained, model=model.eval())

@@ -1,0 +1,313 @@
+"""A saved model, a folder of ``model.safetensors``, ``bundle.json``, ``probe.safetensors``: loading executes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rtemo.config import WindowSettings
+from rtemo.errors import BundleError, ModelError
+from rtemo.features.standardise import Standardiser
+from rtemo.model.front_end import FrontEnd, ViewMap
+from rtemo.model.manifest import (
+    CURE,
+    BundleView,
+    Epoch,
+    Manifest,
+    TrainingRecording,
+    finite_json,
+    read_manifest,
+    write_manifest,
+)
+from rtemo.model.simvae import Simvae
+from rtemo.model.tensors import expect, read_tensors, take
+from rtemo.model.trained import EpochReport, TrainedModel
+
+__all__ = ["Bundle", "BundleView", "Probe", "TrainingRecording", "load_bundle", "save_bundle"]
+
+MANIFEST, MODEL, PROBE = "bundle.json", "model.safetensors", "probe.safetensors"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Held-out labelled windows, by which a live session notices that a model has gone astray.
+
+    Parameters
+    ----------
+    views : mapping of str to ndarray of float32, shape (windows, D_v)
+        Standardised; NaN where missing.
+    labels, trials : ndarray of int64, shape (windows,)
+    """
+
+    views: Mapping[str, NDArray[np.float32]]
+    labels: NDArray[np.int64]
+    trials: NDArray[np.int64]
+
+    @property
+    def available(self) -> NDArray[np.bool_]:
+        """The mask, (windows, V)."""
+        return np.stack([np.isfinite(x).all(axis=1) for x in self.views.values()], axis=1)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model and everything that a session needs to use it rightly.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    views : tuple of BundleView
+        In the order of the model's views.
+    window : WindowSettings
+    standardiser : Standardiser or None
+        None where ``standardise = "recording"``.
+    standardise : {"calibration", "recording"}
+    recordings : tuple of TrainingRecording
+    versions : dict of str to str
+        Of rtemo, Python, torch, ... when the model was trained.
+    metrics : dict
+        Held-out figures, any JSON.
+    probe : Probe or None
+    """
+
+    model: TrainedModel
+    views: tuple[BundleView, ...]
+    window: WindowSettings
+    standardiser: Standardiser | None = None
+    standardise: Literal["calibration", "recording"] = "calibration"
+    recordings: tuple[TrainingRecording, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    probe: Probe | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+        return self.model.class_names
+
+
+def save_bundle(folder: str | Path, bundle: Bundle) -> None:
+    """Write a bundle; whoever looks finds the old one or the new one, never a half.
+
+    Raises
+    ------
+    BundleError
+        The parts do not fit together, the folder holds something else than a bundle, or it cannot be written.
+    """
+    folder = Path(folder)
+    _check_parts(folder, bundle)
+    if folder.exists() and not (folder / MANIFEST).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise BundleError(f"{folder}: exists and is not a bundle, so it is left as it is.", cure="Give another folder.")
+    fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
+    stale = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    try:
+        fresh.mkdir(parents=True)
+        tensors = {MODEL: _model_tensors(bundle)} | (
+            {} if bundle.probe is None else {PROBE: _probe_tensors(bundle.probe)}
+        )
+        for name, content in tensors.items():
+            save_file({key: value.contiguous() for key, value in content.items()}, fresh / name)
+        digests = {name: hashlib.sha256((fresh / name).read_bytes()).hexdigest() for name in tensors}
+        write_manifest(fresh / MANIFEST, _manifest(bundle, digests))
+        if folder.exists():
+            folder.rename(stale)
+        fresh.rename(folder)
+    except OSError as error:
+        raise BundleError(
+            f"{folder}: cannot be written ({error.strerror}).", cure="Check the path and its permissions."
+        ) from error
+    finally:
+        if stale.exists() and not folder.exists():
+            stale.rename(folder)
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def load_bundle(folder: str | Path) -> Bundle:
+    """Read a bundle and check everything in it.
+
+    Raises
+    ------
+    BundleError
+        It is missing, damaged, foreign, or its parts do not fit together; the message names the file.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder / MANIFEST)
+    where = folder / MANIFEST
+    dims = tuple(len(view.feature_names) for view in manifest.views)
+    expect(where, "views with different names", len(manifest.views), len({view.name for view in manifest.views}))
+    expect(where, "different labels", len(manifest.labels), len(set(manifest.labels)))
+    expect(where, "inputs, one a view", len(manifest.views), len(manifest.inputs))
+    expect(where, "probabilities in prior", len(manifest.labels), len(manifest.prior))
+    expect(where, "entry for model.safetensors in files", True, MODEL in manifest.files)
+    tensors = read_tensors(folder / MODEL, manifest.files[MODEL])
+    trained = _load_model(folder / MODEL, manifest, tensors, dims)
+    standardiser = None
+    if manifest.standardise == "calibration":
+        moments: dict[str, dict[str, NDArray[np.float64]]] = {"mean": {}, "std": {}}
+        for view, dim in zip(manifest.views, dims, strict=True):
+            for moment, by_view in moments.items():
+                value = take(folder / MODEL, tensors, f"standardiser.{view.name}.{moment}", (dim,), torch.float64)
+                by_view[view.name] = value.numpy()
+        standardiser = Standardiser(moments["mean"], moments["std"])
+    expect(folder / MODEL, "tensors beside those of the model", [], sorted(tensors)[:3])
+    probe = None
+    if PROBE in manifest.files:
+        content = read_tensors(folder / PROBE, manifest.files[PROBE])
+        probe = _load_probe(folder / PROBE, manifest, content, dims)
+    return Bundle(
+        model=trained,
+        views=manifest.views,
+        window=manifest.window,
+        standardiser=standardiser,
+        standardise=manifest.standardise,
+        recordings=manifest.recordings,
+        versions=manifest.versions,
+        metrics=manifest.metrics,
+        probe=probe,
+    )
+
+
+def _manifest(bundle: Bundle, digests: dict[str, str]) -> Manifest:
+    trained = bundle.model
+    history = tuple(
+        Epoch(epoch=report.epoch, losses=finite_json(report.losses), validation=finite_json(report.validation),
+              seconds=report.seconds, skipped=report.skipped)
+        for report in trained.history
+    )  # fmt: skip
+    return Manifest.model_validate(
+        {
+            "format": "rtemo-bundle",
+            "version": 1,
+            "files": digests,
+            "labels": trained.class_names,
+            "views": bundle.views,
+            "inputs": trained.front_end.dims,
+            "window": bundle.window,
+            "standardise": bundle.standardise,
+            "settings": trained.settings,
+            "temperature": trained.temperature,
+            "prior": tuple(trained.prior.tolist()),
+            "seed": trained.seed,
+            "epochs": trained.history[-1].epochs if trained.history else 0,
+            "history": history,
+            "recordings": bundle.recordings,
+            "versions": dict(bundle.versions),
+            "metrics": finite_json(dict(bundle.metrics)),
+        }
+    )
+
+
+def _check_parts(folder: Path, bundle: Bundle) -> None:
+    """Refuse to write what `load_bundle` would refuse to read."""
+    trained = bundle.model
+    expect(folder, "views", trained.views, tuple(view.name for view in bundle.views))
+    expect(folder, "features a view", trained.dims, tuple(len(view.feature_names) for view in bundle.views))
+    expect(folder, "a standardiser", bundle.standardise == "calibration", bundle.standardiser is not None)
+    if bundle.probe is not None:
+        expect(folder, "views of the probe", set(trained.views), set(bundle.probe.views))
+
+
+def _model_tensors(bundle: Bundle) -> dict[str, Tensor]:
+    tensors = {f"model.{name}": value.detach().cpu() for name, value in bundle.model.model.state_dict().items()}
+    for name, view in zip(bundle.model.views, bundle.model.front_end.maps, strict=True):
+        tensors[f"front_end.{name}.offset"] = torch.from_numpy(view.offset)
+        if view.matrix is not None:
+            tensors[f"front_end.{name}.matrix"] = torch.from_numpy(view.matrix)
+        if bundle.standardiser is not None:
+            tensors[f"standardiser.{name}.mean"] = torch.from_numpy(
+                np.asarray(bundle.standardiser.mean[name], dtype=np.float64)
+            )
+            tensors[f"standardiser.{name}.std"] = torch.from_numpy(
+                np.asarray(bundle.standardiser.std[name], dtype=np.float64)
+            )
+    return tensors
+
+
+def _probe_tensors(probe: Probe) -> dict[str, Tensor]:
+    tensors = {f"view.{name}": torch.from_numpy(np.asarray(x, dtype=np.float32)) for name, x in probe.views.items()}
+    labels = {"labels": probe.labels, "trials": probe.trials}
+    return tensors | {name: torch.from_numpy(np.asarray(value, dtype=np.int64)) for name, value in labels.items()}
+
+
+def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims: tuple[int, ...]) -> TrainedModel:
+    settings, classes, views = manifest.settings, len(manifest.labels), len(dims)
+    wide, narrow = settings.hidden
+    # Sizes are believed only where the file holds tensors that large: nothing is allocated on a number's word.
+    telling: dict[str, tuple[int, ...]] = {
+        f"model.encoders.first.{view}": (dim, wide) for view, dim in enumerate(manifest.inputs)
+    }
+    telling["model.encoders.second"] = (views, wide, narrow)
+    telling["model.encoders.head"] = (views, narrow, 2 * settings.latent)
+    telling["model.log_prior"] = (classes,)
+    for name, shape in telling.items():
+        expect(path, f"tensor {name!r}: shape", shape, tuple(tensors[name].shape) if name in tensors else None)
+    try:
+        model = Simvae(manifest.inputs, classes, settings)
+    except ModelError as error:
+        raise BundleError(f"{path}: {error.message}", cure=CURE) from error
+    state = {
+        name: take(path, tensors, f"model.{name}", tuple(value.shape), value.dtype)
+        for name, value in model.state_dict().items()
+    }
+    for name, value in state.items():
+        expect(path, f"tensor {name!r}: only finite numbers", True, bool(torch.isfinite(value).all()))
+    model.load_state_dict(state)
+    maps = []
+    for view, dim, outputs in zip(manifest.views, dims, manifest.inputs, strict=True):
+        offset = take(path, tensors, f"front_end.{view.name}.offset", (dim,), torch.float64).numpy()
+        matrix = None
+        if settings.front_end == "none":
+            expect(path, f"inputs of view {view.name!r}", dim, outputs)
+        else:
+            matrix = take(path, tensors, f"front_end.{view.name}.matrix", (dim, outputs), torch.float64).numpy()
+        finite = bool(np.isfinite(offset).all() and (matrix is None or np.isfinite(matrix).all()))
+        expect(path, f"front end of view {view.name!r}: only finite numbers", True, finite)
+        maps.append(ViewMap(offset, matrix))
+    return TrainedModel(
+        model=model.eval(),
+        front_end=FrontEnd(tuple(maps)),
+        settings=settings,
+        views=tuple(view.name for view in manifest.views),
+        dims=dims,
+        class_names=manifest.labels,
+        prior=np.asarray(manifest.prior),
+        temperature=manifest.temperature,
+        history=tuple(
+            EpochReport(
+                epoch=line.epoch,
+                epochs=manifest.epochs,
+                losses={name: float("nan") if value is None else value for name, value in line.losses.items()},
+                validation=line.validation,
+                seconds=line.seconds or 0.0,
+                skipped=line.skipped,
+            )
+            for line in manifest.history
+        ),
+        seed=manifest.seed,
+    )
+
+
+def _load_probe(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims: tuple[int, ...]) -> Probe:
+    windows = len(tensors["labels"]) if "labels" in tensors and tensors["labels"].dim() == 1 else 0
+    labels = take(path, tensors, "labels", (windows,), torch.int64).numpy()
+    trials = take(path, tensors, "trials", (windows,), torch.int64).numpy()
+    in_range = bool(((labels >= 0) & (labels < len(manifest.labels))).all())
+    expect(path, "labels within those of the bundle", True, in_range)
+    views = {
+        view.name: take(path, tensors, f"view.{view.name}", (windows, dim), torch.float32).numpy()
+        for view, dim in zip(manifest.views, dims, strict=True)
+    }
+    expect(path, "tensors beside those of the probe", [], sorted(tensors)[:3])
+    return Probe(views, labels, trials)
