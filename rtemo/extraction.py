@@ -156,13 +156,15 @@ def _table(
     )
 
 
-def join(tables: Sequence[FeatureTable]) -> FeatureTable:
+def join(tables: Sequence[FeatureTable], expected: Mapping[str, tuple[str, ...]] | None = None) -> FeatureTable:
     """One table of many: a view that some recordings lack is missing there.
 
     Parameters
     ----------
     tables : sequence of FeatureTable
         At least one.
+    expected : mapping of str to tuple of str, optional
+        Feature names by view that the tables must have where they have the view: those of a bundle.
 
     Returns
     -------
@@ -174,8 +176,8 @@ def join(tables: Sequence[FeatureTable]) -> FeatureTable:
     StreamError
         Two recordings give a view different features, i.e. have other channels.
     """
-    names: dict[str, tuple[str, ...]] = {}
-    owner: dict[str, str] = {}
+    names: dict[str, tuple[str, ...]] = dict(expected or {})
+    owner = dict.fromkeys(names, "the bundle")
     for table in tables:
         for view, found in table.names.items():
             known = names.setdefault(view, ())

@@ -1,4 +1,4 @@
-"""A saved model, a folder of ``model.safetensors``, ``bundle.json``, ``probe.safetensors``: loading executes nothing."""
+"""A saved model: a folder of ``model.safetensors``, ``bundle.json``, ``probe.safetensors``. Loading executes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rtemo.config import WindowSettings
+from rtemo.config import Configuration
 from rtemo.errors import BundleError, ModelError
 from rtemo.features.standardise import Standardiser
 from rtemo.model.front_end import FrontEnd, ViewMap
@@ -69,10 +69,10 @@ class Bundle:
     model : TrainedModel
     views : tuple of BundleView
         In the order of the model's views.
-    window : WindowSettings
+    configuration : Configuration
+        Under which it was trained.
     standardiser : Standardiser or None
         None where ``standardise = "recording"``.
-    standardise : {"calibration", "recording"}
     recordings : tuple of TrainingRecording
     versions : dict of str to str
         Of rtemo, Python, torch, ... when the model was trained.
@@ -83,9 +83,8 @@ class Bundle:
 
     model: TrainedModel
     views: tuple[BundleView, ...]
-    window: WindowSettings
+    configuration: Configuration
     standardiser: Standardiser | None = None
-    standardise: Literal["calibration", "recording"] = "calibration"
     recordings: tuple[TrainingRecording, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -146,6 +145,9 @@ def load_bundle(folder: str | Path) -> Bundle:
     manifest = read_manifest(folder / MANIFEST)
     where = folder / MANIFEST
     dims = tuple(len(view.feature_names) for view in manifest.views)
+    names = tuple(view.name for view in manifest.views)
+    expect(where, "labels of the configuration", manifest.labels, tuple(manifest.configuration.labels))
+    expect(where, "views of the configuration", names, tuple(manifest.configuration.views))
     expect(where, "views with different names", len(manifest.views), len({view.name for view in manifest.views}))
     expect(where, "different labels", len(manifest.labels), len(set(manifest.labels)))
     expect(where, "inputs, one a view", len(manifest.views), len(manifest.inputs))
@@ -154,7 +156,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     tensors = read_tensors(folder / MODEL, manifest.files[MODEL])
     trained = _load_model(folder / MODEL, manifest, tensors, dims)
     standardiser = None
-    if manifest.standardise == "calibration":
+    if manifest.configuration.standardise == "calibration":
         moments: dict[str, dict[str, NDArray[np.float64]]] = {"mean": {}, "std": {}}
         for view, dim in zip(manifest.views, dims, strict=True):
             for moment, by_view in moments.items():
@@ -169,9 +171,8 @@ def load_bundle(folder: str | Path) -> Bundle:
     return Bundle(
         model=trained,
         views=manifest.views,
-        window=manifest.window,
+        configuration=manifest.configuration,
         standardiser=standardiser,
-        standardise=manifest.standardise,
         recordings=manifest.recordings,
         versions=manifest.versions,
         metrics=manifest.metrics,
@@ -194,8 +195,7 @@ def _manifest(bundle: Bundle, digests: dict[str, str]) -> Manifest:
             "labels": trained.class_names,
             "views": bundle.views,
             "inputs": trained.front_end.dims,
-            "window": bundle.window,
-            "standardise": bundle.standardise,
+            "configuration": bundle.configuration,
             "settings": trained.settings,
             "temperature": trained.temperature,
             "prior": tuple(trained.prior.tolist()),
@@ -214,7 +214,9 @@ def _check_parts(folder: Path, bundle: Bundle) -> None:
     trained = bundle.model
     expect(folder, "views", trained.views, tuple(view.name for view in bundle.views))
     expect(folder, "features a view", trained.dims, tuple(len(view.feature_names) for view in bundle.views))
-    expect(folder, "a standardiser", bundle.standardise == "calibration", bundle.standardiser is not None)
+    expect(folder, "labels of the configuration", trained.class_names, tuple(bundle.configuration.labels))
+    expect(folder, "views of the configuration", trained.views, tuple(bundle.configuration.views))
+    expect(folder, "a standardiser", bundle.configuration.standardise == "calibration", bundle.standardiser is not None)
     if bundle.probe is not None:
         expect(folder, "views of the probe", set(trained.views), set(bundle.probe.views))
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rtemo.config import WindowSettings
+from rtemo.config import Configuration
 from rtemo.errors import BundleError
 from rtemo.model.settings import SimvaeSettings
 
@@ -32,38 +32,23 @@ class _Strict(BaseModel):
 
 
 class BundleView(_Strict):
-    """One view as the model was trained on it.
+    """One view as the model was trained on it; what the configuration says of it stands there.
 
     Parameters
     ----------
     name : str
-    stream : dict of str to str
-        The configured selector.
     channel_labels : tuple of str
         The channels used, in order.
     rate_hz : float
         Nominal; 0 for an irregular stream.
-    extractor : str
-        Registered name.
-    settings : dict
-        Of the extractor.
-    columns : dict of str to str
     feature_names : tuple of str
         One a feature, in order.
-    min_coverage : float
-    smoothing : str
     """
 
     name: ViewName
-    stream: dict[Text, Text]
     channel_labels: tuple[Text, ...]
     rate_hz: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    extractor: Text
-    settings: dict[Text, Any] = Field(default_factory=dict)
-    columns: dict[Text, Text] = Field(default_factory=dict)
     feature_names: Annotated[tuple[Text, ...], Field(min_length=1)]
-    min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.8
-    smoothing: Text = "none"
 
 
 class TrainingRecording(_Strict):
@@ -106,8 +91,7 @@ class Manifest(_Strict):
     labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
     views: Annotated[tuple[BundleView, ...], Field(min_length=1, max_length=32)]
     inputs: tuple[Annotated[int, Field(ge=1, le=100_000)], ...]
-    window: WindowSettings
-    standardise: Literal["calibration", "recording"]
+    configuration: Configuration
     settings: SimvaeSettings
     temperature: Annotated[float, Field(gt=0, le=1000)]
     prior: tuple[Annotated[float, Field(gt=0, le=1)], ...]

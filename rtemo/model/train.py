@@ -161,6 +161,7 @@ def train(
         temperature=temperature,
         history=tuple(progress.history),
         seed=seed,
+        held_out=held,
     )
 
 

@@ -61,6 +61,9 @@ class TrainedModel:
     history : tuple of EpochReport
     seed : int
         Also of the common random numbers of predictions.
+    held_out : ndarray of bool, shape (windows,)
+        Which windows of the training data were held out, for early stopping and the temperature; empty in a model that
+        was loaded.
     """
 
     model: Simvae
@@ -73,6 +76,7 @@ class TrainedModel:
     temperature: float = 1.0
     history: tuple[EpochReport, ...] = field(default=(), repr=False)
     seed: int = 0
+    held_out: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
 
 
 def resolve_device(device: str) -> torch.device:

@@ -1,0 +1,260 @@
+"""From tables of features to a bundle, and whether a bundle fits what it is given."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.config import Configuration
+from rtemo.errors import BundleError, RecordingError, StreamError
+from rtemo.evaluation.evaluate import evaluate
+from rtemo.extraction import Extraction, join, label_indices
+from rtemo.features.standardise import Standardiser
+from rtemo.model.bundle import Bundle, BundleView, Probe, TrainingRecording
+from rtemo.model.predict import Predictor
+from rtemo.model.settings import make_settings
+from rtemo.model.train import EpochReport, TrainingData, train
+from rtemo.types import FeatureTable, Floats, StreamDescription
+
+VERSIONS_OF = ("rtemo", "torch", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gave.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    summary : str
+        One line for people.
+    warnings : tuple of str
+    """
+
+    bundle: Bundle
+    summary: str
+    warnings: tuple[str, ...]
+
+
+def standardise(table: FeatureTable, config: Configuration, calibration: Standardiser | None) -> dict[str, Floats]:
+    """Features as the model takes them; NaN rows where a view is missing.
+
+    Parameters
+    ----------
+    table : FeatureTable
+    config : Configuration
+        ``standardise = "recording"`` uses each recording's own windows, labelled or not: transductive.
+    calibration : Standardiser or None
+        What ``standardise = "calibration"`` uses.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (windows, features)
+        In the order of the configuration's views.
+    """
+    if config.standardise == "calibration":
+        if calibration is None:
+            raise ValueError('standardise = "calibration" needs a standardiser')
+        return {view: calibration.transform(view, table.features[view]) for view in config.views}
+    views = {view: np.full_like(table.features[view], np.nan) for view in config.views}
+    for recording in range(len(table.recordings)):
+        rows = table.recording == recording
+        features = {view: table.features[view][rows] for view in views}
+        own = Standardiser.fit(features, {view: table.available[view][rows] for view in views})
+        for view, values in views.items():
+            values[rows] = own.transform(view, features[view])
+    return views
+
+
+def train_bundle(
+    config: Configuration,
+    labelled: Sequence[Extraction],
+    unlabelled: Sequence[Extraction],
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+) -> Training:
+    """Train on recordings, and keep with the model all that a session needs to use it rightly.
+
+    Parameters
+    ----------
+    config : Configuration
+    labelled, unlabelled : sequence of Extraction
+        Recordings whose labels were read, and recordings whose labels were not.
+    seed, device, on_epoch, checkpoint, resume
+        See `rtemo.model.train.train`.
+
+    Returns
+    -------
+    Training
+        Whole labelled trials that training held out are the bundle's probe, and its metrics are theirs.
+
+    Raises
+    ------
+    ModelError
+        There is too little to learn from, or a setting of the model is wrong.
+    StreamError
+        Recordings have different channels.
+    """
+    settings = make_settings(config.model.preset, config.model.settings)
+    extractions = [*labelled, *unlabelled]
+    table = join([extraction.table for extraction in extractions])
+    features = {view: table.features[view] for view in config.views}
+    available = {view: table.available[view] for view in config.views}
+    calibration = Standardiser.fit(features, available) if config.standardise == "calibration" else None
+    views = standardise(table, config, calibration)
+    truth = label_indices(table, config.labels)
+    data = TrainingData(views=views, labels=truth, groups=table.trial, class_names=tuple(config.labels))
+    model = train(
+        data, settings, seed=seed, device=device, on_epoch=on_epoch, checkpoint=checkpoint, resume=resume
+    )
+    held = model.held_out
+    warnings = []
+    metrics: dict[str, object] = {}
+    probe = None
+    if held.any():
+        predictor = Predictor(model, device="cpu")
+        mine = {view: values[held] for view, values in views.items()}
+        result = evaluate(
+            _rows(table, held), mine, config.labels, lambda given: predictor.predict_many(given).probabilities
+        )
+        metrics = {"held_out": result.to_dict()["conditions"]}
+        probe = Probe({view: x.astype(np.float32) for view, x in mine.items()}, truth[held], table.trial[held])
+        figures = result.conditions["complete"]
+        told = f"held-out trials: accuracy {figures.accuracy:.2f}, balanced {figures.balanced_accuracy:.2f}"
+    else:
+        told = "no trial held out"
+        warnings.append(
+            "too few labelled trials to hold any out: nothing is known of the accuracy, and the bundle has no probe"
+        )
+    if config.standardise == "recording":
+        warnings.append(
+            'standardise = "recording": each recording is standardised by its own windows (transductive); '
+            "a live session cannot do that"
+        )
+    bundle = Bundle(
+        model=model,
+        configuration=config,
+        views=tuple(_bundle_view(view, table.names[view], extractions) for view in config.views),
+        standardiser=calibration,
+        recordings=tuple(_provenance(extraction, i < len(labelled)) for i, extraction in enumerate(extractions)),
+        versions={"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
+        metrics=metrics,
+        probe=probe,
+    )
+    counts = {label: int((truth == i).sum()) for i, label in enumerate(config.labels)}
+    listing = ", ".join(f"{label} {count}" for label, count in counts.items())
+    summary = (
+        f"trained {len(model.history)} epochs on {len(table)} windows of {len(extractions)} recordings ({listing}, "
+        f"unlabelled {int((truth < 0).sum())}); {told}"
+    )
+    return Training(bundle, summary, tuple(warnings))
+
+
+def _rows(table: FeatureTable, rows: NDArray[np.bool_]) -> FeatureTable:
+    """Some windows of a table."""
+    return FeatureTable(
+        start_s=table.start_s[rows],
+        stop_s=table.stop_s[rows],
+        features={view: values[rows] for view, values in table.features.items()},
+        available={view: values[rows] for view, values in table.available.items()},
+        coverage={view: values[rows] for view, values in table.coverage.items()},
+        names=table.names,
+        label=table.label[rows],
+        trial=table.trial[rows],
+        recording=table.recording[rows],
+        recordings=table.recordings,
+    )
+
+
+def _bundle_view(view: str, names: tuple[str, ...], extractions: Sequence[Extraction]) -> BundleView:
+    """A view as it was in the first recording that has it."""
+    stream = next((e.bound[view] for e in extractions if e.bound[view] is not None), None)
+    if stream is None:
+        # Training refuses a view that is missing throughout, so this is a bug, not bad input.
+        raise ValueError(f"view {view!r} has no stream in any recording")
+    return BundleView(
+        name=view, channel_labels=stream.channel_labels, rate_hz=stream.nominal_rate_hz, feature_names=names
+    )
+
+
+def _provenance(extraction: Extraction, labelled: bool) -> TrainingRecording:
+    path = Path(extraction.table.recordings[0])
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read again ({error.strerror}).") from error
+    return TrainingRecording(
+        name=path.name,
+        sha256=digest,
+        labelled=labelled,
+        windows=len(extraction.table),
+        labelled_windows=int((extraction.table.trial >= 0).sum()),
+    )
+
+
+def check_configuration(bundle: Bundle, config: Configuration) -> None:
+    """Refuse a configuration under which windows or features would differ from those that the bundle was trained on.
+
+    Where a view finds its stream may differ; what it makes of it may not.
+
+    Raises
+    ------
+    BundleError
+        With a list of the differences.
+    """
+    trained = bundle.configuration
+    pairs: dict[str, tuple[object, object]] = {
+        "labels": (trained.labels, config.labels),
+        "views": (list(trained.views), list(config.views)),
+        "window.length_s": (trained.window.length_s, config.window.length_s),
+        "window.hop_s": (trained.window.hop, config.window.hop),
+        "standardise": (trained.standardise, config.standardise),
+    }
+    for view in [view for view in trained.views if view in config.views]:
+        for key in ("features", "settings", "columns", "channels", "smoothing", "min_coverage"):
+            pairs[f"views.{view}.{key}"] = (getattr(trained.views[view], key), getattr(config.views[view], key))
+    differences = [f"{key}: trained with {was}, configured {now}" for key, (was, now) in pairs.items() if was != now]
+    if differences:
+        raise BundleError(
+            f"the configuration is not that of the bundle: {'; '.join(differences)}.",
+            cure="Use the configuration that it was trained with, or train again.",
+        )
+
+
+def check_streams(bundle: Bundle, bound: Mapping[str, StreamDescription | None], where: str) -> None:
+    """Refuse streams that differ from those that the bundle was trained on; a stream that is not there is a missing view.
+
+    Raises
+    ------
+    StreamError
+        With a list of the differences.
+    """
+    differences = []
+    for view in bundle.views:
+        stream = bound[view.name]
+        if stream is None:
+            continue
+        if stream.channel_labels != view.channel_labels:
+            differences.append(
+                f"{view.name}: trained on the channels {', '.join(view.channel_labels)}, found {', '.join(stream.channel_labels)}"
+            )
+        # Recorders write measured or rounded rates: 59.999996 Hz is 60 Hz.
+        if not np.isclose(stream.nominal_rate_hz, view.rate_hz, rtol=1e-3, atol=0):
+            differences.append(f"{view.name}: trained at {view.rate_hz:g} Hz, found {stream.nominal_rate_hz:g} Hz")
+    if differences:
+        raise StreamError(
+            f"{where}: the streams are not those of the bundle: {'; '.join(differences)}.",
+            cure="Name the channels in the configuration, or train on recordings like this one.",
+        )
