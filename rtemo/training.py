@@ -234,7 +234,7 @@ def check_configuration(bundle: Bundle, config: Configuration) -> None:
 
 
 def check_streams(bundle: Bundle, bound: Mapping[str, StreamDescription | None], where: str) -> None:
-    """Refuse streams that differ from those that the bundle was trained on; a stream that is not there is a missing view.
+    """Refuse streams that differ from those that the bundle was trained on; one that is not there is a missing view.
 
     Raises
     ------
@@ -247,9 +247,8 @@ def check_streams(bundle: Bundle, bound: Mapping[str, StreamDescription | None],
         if stream is None:
             continue
         if stream.channel_labels != view.channel_labels:
-            differences.append(
-                f"{view.name}: trained on the channels {', '.join(view.channel_labels)}, found {', '.join(stream.channel_labels)}"
-            )
+            was, now = ", ".join(view.channel_labels), ", ".join(stream.channel_labels)
+            differences.append(f"{view.name}: trained on the channels {was}, found {now}")
         # Recorders write measured or rounded rates: 59.999996 Hz is 60 Hz.
         if not np.isclose(stream.nominal_rate_hz, view.rate_hz, rtol=1e-3, atol=0):
             differences.append(f"{view.name}: trained at {view.rate_hz:g} Hz, found {stream.nominal_rate_hz:g} Hz")

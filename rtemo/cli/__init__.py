@@ -1,0 +1,38 @@
+"""The command line: one file a command, each a thin layer over library calls.
+
+Nothing heavy is imported until a command runs, so that ``rtemo --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rtemo.cli.demo import demo
+from rtemo.cli.evaluate import evaluate
+from rtemo.cli.features import features
+from rtemo.cli.play import play
+from rtemo.cli.train import train
+from rtemo.errors import RtemoError
+
+app = typer.Typer(
+    name="rtemo",
+    help="Real-time emotion recognition from several sensors that keeps working when one of them drops out.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 streams not found, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (features, train, play, evaluate, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; an error of rtemo's own is one line on stderr and an exit code."""
+    try:
+        app()
+    except RtemoError as error:
+        sys.stderr.write(f"rtemo: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,79 @@
+"""`rtemo evaluate`: how good a bundle is, with every view missing in turn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rtemo.cli.common import Device, Recordings, Unsynchronised
+
+if TYPE_CHECKING:
+    from rtemo.evaluation.evaluate import Evaluation
+    from rtemo.evaluation.metrics import Scores
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="The bundle that rtemo train wrote.", show_default=False)],
+    recordings: Recordings,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for scripts.")] = False,
+    device: Device = None,
+    unsynchronised: Unsynchronised = False,
+) -> None:
+    """Accuracy, calibration and confusion of a bundle on labelled recordings, with every view missing in turn.
+
+    rtemo evaluate bundles/noneeg S11.xdf S12.xdf S13.xdf S14.xdf
+    """
+    from rtemo.cli.common import extract_all
+    from rtemo.evaluation.evaluate import evaluate as score_windows
+    from rtemo.extraction import join
+    from rtemo.model.bundle import load_bundle
+    from rtemo.model.predict import Predictor
+    from rtemo.training import check_streams, standardise
+
+    loaded = load_bundle(bundle)
+    config = loaded.configuration
+    extractions = extract_all(recordings, config, unsynchronised=unsynchronised)
+    for path, extraction in zip(recordings, extractions, strict=True):
+        check_streams(loaded, extraction.bound, where=str(path))
+    table = join(
+        [extraction.table for extraction in extractions], {view.name: view.feature_names for view in loaded.views}
+    )
+    views = standardise(table, config, loaded.standardiser)
+    predictor = Predictor(loaded.model, device=device or config.model.device)
+    result = score_windows(table, views, config.labels, lambda given: predictor.predict_many(given).probabilities)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict()))
+    else:
+        _print(result, config.labels, transductive=config.standardise == "recording")
+
+
+def _print(result: Evaluation, labels: list[str], *, transductive: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+
+    def figures(title: str, rows: dict[str, Scores]) -> None:
+        table = Table(title=title, title_justify="left")
+        for column in ("", "accuracy", "balanced", "macro F1", "ECE", "windows"):
+            table.add_column(column, justify="left" if not column else "right")
+        for name, s in rows.items():
+            numbers = [s.accuracy, s.balanced_accuracy, s.macro_f1, s.ece]
+            table.add_row(name, *(f"{x:.3f}" if s.windows else "-" for x in numbers), str(s.windows))
+        console.print(table)
+
+    figures(f"{result.windows} labelled windows", dict(result.conditions))
+    figures("By recording", dict(result.recordings))
+    confusion = Table(title="Confusion, all views (rows true, columns predicted)", title_justify="left")
+    for column in ("", *labels):
+        confusion.add_column(column, justify="left" if not column else "right")
+    for label, row in zip(labels, result.conditions["complete"].confusion.tolist(), strict=True):
+        confusion.add_row(label, *map(str, row))
+    console.print(confusion)
+    if transductive:
+        console.print(
+            "Standardised by each recording's own windows: transductive, so not what a live session would give."
+        )

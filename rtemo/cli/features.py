@@ -1,0 +1,45 @@
+"""`rtemo features`: windows, masks and features exactly as live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtemo.cli.common import ConfigOption, Recordings, Unsynchronised
+
+
+def features(
+    recordings: Recordings,
+    config: ConfigOption,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write (.npz).", show_default=False)],
+    unsynchronised: Unsynchronised = False,
+) -> None:
+    """Write windows, masks and features of recordings, exactly as they would be live.
+
+    Arrays: start, stop, label; for each view <view>, available_<view>, coverage_<view>, names_<view>.
+
+    rtemo features session.xdf -c configs/eeg_gaze.toml -o features.npz
+    """
+    import numpy as np
+
+    from rtemo.cli.common import extract_all
+    from rtemo.config import load_configuration
+    from rtemo.errors import ConfigurationError
+    from rtemo.extraction import join
+
+    settings = load_configuration(config)
+    if not out.parent.is_dir():
+        raise ConfigurationError(f"{out}: the folder {out.parent} does not exist.", cure="Make it first.")
+    table = join([e.table for e in extract_all(recordings, settings, unsynchronised=unsynchronised)])
+    arrays = {"start": table.start_s, "stop": table.stop_s, "label": table.label}
+    for view in table.features:
+        arrays[view] = table.features[view]
+        arrays[f"available_{view}"] = table.available[view]
+        arrays[f"coverage_{view}"] = table.coverage[view]
+        arrays[f"names_{view}"] = np.array(table.names[view], dtype=np.str_)
+    with out.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    there = ", ".join(f"{view} in {int(mask.sum())}" for view, mask in table.available.items())
+    typer.echo(f"{len(table)} windows of {settings.window.length_s:g} s ({there}) -> {out}")
