@@ -1,0 +1,168 @@
+"""From the samples of one stream as they come to samples on the recorder's clock: dejitter, then clock map.
+
+The same object serves recordings and live streams, so that a replay gives what was given live.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.clock import ClockMap
+from rtemo.dejitter import HOUR_S, MAX_STAMP_S, Dejitter, Piece
+from rtemo.types import Floats
+
+MAX_HELD_S = 60.0
+BACKWARD_S = 1.0
+
+
+class IrregularStamps:
+    """Stamps of an irregular stream: passed on as they are, but for those that cannot be.
+
+    A stamp that goes back by over a second, or forward by over an hour, waits for the next one: if they agree, the clock was reset and
+    a new segment starts; if not, it is rejected with its sample.
+
+    Parameters
+    ----------
+    ordered : bool
+        Whether a smaller step back is raised to the stamp before it, so that stamps never decrease within a segment.
+
+    Attributes
+    ----------
+    segment, rejected, resets : int
+    """
+
+    def __init__(self, *, ordered: bool) -> None:
+        self.segment = 0
+        self.rejected = 0
+        self.resets = 0
+        self._ordered = ordered
+        self._last_s = math.nan
+        self._doubted: tuple[float, NDArray[np.generic]] | None = None
+
+    def push(self, stamps_s: Floats, values: NDArray[np.generic]) -> list[Piece]:
+        """Take samples in the order in which they came; give those that are decided on."""
+        pieces: list[Piece] = []
+        if self._doubted is not None:
+            stamps_s = np.concatenate(([self._doubted[0]], stamps_s))
+            values = np.concatenate((self._doubted[1], values))
+            self._doubted = None
+        sane = np.abs(stamps_s) < MAX_STAMP_S
+        if not sane.all():
+            self.rejected += len(sane) - int(np.count_nonzero(sane))
+            stamps_s, values = stamps_s[sane], values[sane]
+        at = 0
+        reset = False
+        while at < len(stamps_s):
+            if math.isnan(self._last_s):
+                self._last_s = float(stamps_s[at])
+            steps = np.diff(stamps_s[at:], prepend=self._last_s)
+            wrong = (steps < -BACKWARD_S) | (steps > HOUR_S)
+            stop = at + int(wrong.argmax()) if wrong.any() else len(stamps_s)
+            if stop > at:
+                given = np.maximum.accumulate(stamps_s[at:stop]) if self._ordered else stamps_s[at:stop]
+                if self._ordered:
+                    given = np.maximum(given, self._last_s)
+                pieces.append(Piece(given, values[at:stop], self.segment, reset))
+                reset = False
+                self._last_s = float(given[-1])
+                at = stop
+            elif at + 1 == len(stamps_s):
+                self._doubted = (float(stamps_s[at]), values[at : at + 1].copy())
+                break
+            elif -BACKWARD_S <= float(stamps_s[at + 1] - stamps_s[at]) <= HOUR_S:
+                self._last_s = float(stamps_s[at])
+                self.segment += 1
+                self.resets += 1
+                reset = True
+            else:
+                self.rejected += 1
+                at += 1
+        return pieces
+
+    def finish(self) -> list[Piece]:
+        """Reject what still waits, as nothing will confirm it."""
+        self.rejected += self._doubted is not None
+        self._doubted = None
+        return []
+
+
+class Timeline:
+    """Puts the samples of one stream on the recorder's clock.
+
+    Parameters
+    ----------
+    nominal_rate_hz : float
+        0 for an irregular stream.
+    measured : bool
+        Whether clock measurements will come: after a reset of the stream's clock, samples then wait for the next one.
+    ordered : bool
+        For irregular streams: whether stamps must not decrease.
+
+    Attributes
+    ----------
+    clock : ClockMap
+    stamps : Dejitter or IrregularStamps
+    segment : int
+    unplaced : int
+        Samples dropped, as no clock measurement came after a reset.
+    """
+
+    def __init__(self, nominal_rate_hz: float, *, measured: bool, ordered: bool = True) -> None:
+        self.clock = ClockMap()
+        self.stamps: Dejitter | IrregularStamps = (
+            Dejitter(nominal_rate_hz) if nominal_rate_hz > 0 else IrregularStamps(ordered=ordered)
+        )
+        self.segment = 0
+        self.unplaced = 0
+        self._measured = measured
+        self._held: list[Piece] = []
+        self._seen: tuple[int, int] | None = None
+
+    @property
+    def rejected(self) -> int:
+        """Samples dropped for their stamps."""
+        return self.stamps.rejected + self.unplaced
+
+    def measure(self, time_s: float, offset_s: float, uncertainty_s: float | None = None) -> list[Piece]:
+        """Take a clock measurement; give samples that waited for it."""
+        self.clock.add(time_s, offset_s, uncertainty_s)
+        held, self._held = self._held, []
+        return [self._place(piece) for piece in held]
+
+    def push(self, stamps_s: Floats, values: NDArray[np.generic]) -> list[Piece]:
+        """Take samples in the order in which they came; give those that can be placed."""
+        return self._pass(self.stamps.push(stamps_s, values))
+
+    def finish(self) -> list[Piece]:
+        """Give what is held, as no more will come."""
+        placed = self._pass(self.stamps.finish())
+        self.unplaced += sum(len(piece.stamps_s) for piece in self._held)
+        self._held = []
+        return placed
+
+    def _pass(self, pieces: list[Piece]) -> list[Piece]:
+        placed = []
+        for piece in pieces:
+            if self._measured and (piece.reset or self._held):
+                self._hold(piece)
+            else:
+                placed.append(self._place(piece))
+        return placed
+
+    def _hold(self, piece: Piece) -> None:
+        if self._held and float(piece.stamps_s[-1] - self._held[0].stamps_s[0]) > MAX_HELD_S:
+            self.unplaced += len(self._held[0].stamps_s)
+            del self._held[0]
+        self._held.append(piece)
+
+    def _place(self, piece: Piece) -> Piece:
+        mapped, clock_segment = self.clock.map(piece.stamps_s)
+        seen = (piece.segment, clock_segment)
+        if self._seen is not None and seen != self._seen:
+            self.segment += 1
+        self._seen = seen
+        return replace(piece, stamps_s=mapped, segment=self.segment)
