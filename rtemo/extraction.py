@@ -16,6 +16,9 @@ from rtemo.sources import open_recording
 from rtemo.sources.base import Source
 from rtemo.types import Chunk, FeatureTable, FeatureWindow, Floats, Marker, StreamDescription
 
+# Recorders write streams in turns, some of many seconds. Waiting for a stream costs a recording nothing but memory.
+PATIENCE_S = 30.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extraction:
@@ -98,7 +101,7 @@ def extract(
     """
     source = open_recording(path, unsynchronised=unsynchronised)
     try:
-        pipeline = FeaturePipeline(config, source.streams, origin=source.origin)
+        pipeline = FeaturePipeline(config, source.streams, origin=source.origin, lost_after_s=PATIENCE_S)
         collector = MarkerCollector(config.markers if read_labels else None, source.streams, source.origin)
         windows, first_s = _run(source, pipeline, collector)
         warnings = [*source.warnings, *pipeline.warnings, *collector.warnings]

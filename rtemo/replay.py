@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from rtemo.clock import VirtualClock
 from rtemo.config import Configuration
 from rtemo.errors import RecordingError
-from rtemo.extraction import extract
+from rtemo.extraction import PATIENCE_S, extract
 from rtemo.features.pipeline import FeaturePipeline
 from rtemo.features.standardise import Standardiser
 from rtemo.model.bundle import Bundle
@@ -17,14 +17,15 @@ from rtemo.model.predict import Predictor
 from rtemo.session import Session, Sink
 from rtemo.sources import open_recording
 from rtemo.training import check_configuration, check_streams
-from rtemo.types import Chunk, FeatureWindow, Prediction
+from rtemo.types import FeatureWindow, Prediction
 
 
 class ReplayClock:
     """The moment that a replay stands at, in the recording's LSL seconds.
 
-    As fast as it goes, it is the newest stamp that has come. At a given speed it runs by itself, and a chunk is held
-    back until its newest sample is due.
+    As fast as it goes, that is the end of the window that is being published. At a given speed the clock runs by itself
+    from the end of the first window on, and each window is held back until it is over; reading runs ahead, so that a
+    stream that a recorder wrote late is no reason to publish late.
 
     Parameters
     ----------
@@ -44,26 +45,26 @@ class ReplayClock:
         self._speed = speed
         self._monotonic_s = monotonic_s
         self._wait = wait
-        self._newest = VirtualClock(float("-inf"))
-        self._origin: tuple[float, float] | None = None
+        self._reached_s = -math.inf
+        self._began_s = 0.0
+        self._origin_s: float | None = None
 
     def now_s(self) -> float:
         """LSL local-clock seconds of the recording."""
-        if self._speed is None or self._origin is None:
-            return self._newest.now_s()
-        stamp_s, began_s = self._origin
-        return stamp_s + (self._monotonic_s() - began_s) * self._speed
+        if self._speed is None or self._origin_s is None:
+            return self._reached_s
+        return self._origin_s + (self._monotonic_s() - self._began_s) * self._speed
 
-    def take(self, chunk: Chunk) -> None:
-        """Let a chunk come: wait until it is due, and move on to it."""
-        newest_s = float(chunk.stamps_s[-1])
-        if self._speed is not None:
-            if self._origin is None:
-                self._origin = (newest_s, self._monotonic_s())
-            due_s = newest_s - self.now_s()
-            if due_s > 0:
-                self._wait(due_s / self._speed)
-        self._newest.advance_to(max(newest_s, self._newest.now_s()))
+    def reach(self, window: FeatureWindow) -> None:
+        """Go on to the end of a window: wait for it where the clock runs by itself."""
+        self._reached_s = window.stop_s
+        if self._speed is None:
+            return
+        if self._origin_s is None:
+            self._origin_s, self._began_s = window.stop_s, self._monotonic_s()
+        due_s = window.stop_s - self.now_s()
+        if due_s > 0:
+            self._wait(due_s / self._speed)
 
 
 class Replay:
@@ -119,7 +120,7 @@ class Replay:
         """Each window with its prediction, after the sinks have it."""
         source = open_recording(self._path, unsynchronised=self._unsynchronised)
         try:
-            pipeline = FeaturePipeline(self._config, source.streams, origin=source.origin)
+            pipeline = FeaturePipeline(self._config, source.streams, origin=source.origin, lost_after_s=PATIENCE_S)
             check_streams(self._bundle, pipeline.bound, where=source.origin)
             session = Session(
                 source,
@@ -130,7 +131,7 @@ class Replay:
                 views=self.views,
                 clock=self._clock,
                 sinks=sinks,
-                on_chunk=self._clock.take,
+                on_window=self._clock.reach,
             )
             windows = 0
             for window, prediction in session.run():

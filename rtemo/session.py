@@ -45,8 +45,8 @@ class Session:
         Says when a prediction is published.
     sinks : sequence of Sink
         Each gets every prediction, in order.
-    on_chunk : callable, optional
-        Called with each chunk before it is used: a replay's clock is set by it.
+    on_window : callable, optional
+        Called with each window before its prediction: a replay's clock waits in it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Session:
         views: Sequence[str],
         clock: Clock,
         sinks: Sequence[Sink] = (),
-        on_chunk: Callable[[Chunk], None] | None = None,
+        on_window: Callable[[FeatureWindow], None] | None = None,
     ) -> None:
         self._source = source
         self._pipeline = pipeline
@@ -70,19 +70,18 @@ class Session:
         self._views = tuple(views)
         self._clock = clock
         self._sinks = tuple(sinks)
-        self._on_chunk = on_chunk
+        self._on_window = on_window
 
     def run(self) -> Iterator[tuple[FeatureWindow, Prediction]]:
         """Play the source to its end; yields each window with its prediction, after the sinks have it."""
         for item in self._source:
-            if not isinstance(item, Chunk):
-                continue
-            if self._on_chunk is not None:
-                self._on_chunk(item)
-            yield from map(self._publish, self._pipeline.push(item))
+            if isinstance(item, Chunk):
+                yield from map(self._publish, self._pipeline.push(item))
         yield from map(self._publish, self._pipeline.end())
 
     def _publish(self, window: FeatureWindow) -> tuple[FeatureWindow, Prediction]:
+        if self._on_window is not None:
+            self._on_window(window)
         prediction = self._predict(window)
         for sink in self._sinks:
             sink.write(prediction)

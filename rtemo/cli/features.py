@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,13 +33,13 @@ def features(
     if not out.parent.is_dir():
         raise ConfigurationError(f"{out}: the folder {out.parent} does not exist.", cure="Make it first.")
     table = join([e.table for e in extract_all(recordings, settings, unsynchronised=unsynchronised)])
-    arrays = {"start": table.start_s, "stop": table.stop_s, "label": table.label}
+    arrays: dict[str, Any] = {"start": table.start_s, "stop": table.stop_s, "label": table.label}
     for view in table.features:
         arrays[view] = table.features[view]
         arrays[f"available_{view}"] = table.available[view]
         arrays[f"coverage_{view}"] = table.coverage[view]
         arrays[f"names_{view}"] = np.array(table.names[view], dtype=np.str_)
     with out.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     there = ", ".join(f"{view} in {int(mask.sum())}" for view, mask in table.available.items())
     typer.echo(f"{len(table)} windows of {settings.window.length_s:g} s ({there}) -> {out}")
