@@ -42,6 +42,8 @@ _WARM_BLOCKS = 25
 _COLD_PRIOR = 4.0
 _WARM_PRIOR = 400.0
 _LEAST_STEP = 0.25
+_LEAST_MEMORY_BLOCKS = 5
+_CHANCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ class _Line:
     spread_weight: float = 2.0
     up_s: float = 0.0
     down_s: float = 0.0
+    power: float = 0.0
+    product: float = 0.0
+    last_off_s: float = 0.0
     square: float = _SIGMA_START_S**2
     square_weight: float = _SIGMA_START_WEIGHT
     late_s: float = 0.0
@@ -142,6 +147,7 @@ class Dejitter:
         self._block = max(1, round(BLOCK_S * nominal_rate_hz))
         memory = max(MEMORY_S / (self._block * self._nominal_s), MIN_MEMORY_BLOCKS)
         self._forget = 1.0 / memory
+        self._memory = int(memory)
         self._cold = _gains(_COLD_PRIOR, memory)
         self._warm = _gains(_WARM_PRIOR, memory)
         self._confirm = max(2, math.ceil(CONFIRM_S * nominal_rate_hz))
@@ -294,6 +300,7 @@ class Dejitter:
         middle = (block - 1) / 2
         gains = self._warm if line.warm else self._cold
         last_gain = len(gains) - 1
+        power, product, last_off = line.power, line.product, line.last_off_s
         start, advance, emitted, blocks = line.start_s, line.advance_s, line.emitted_s, line.blocks
         spread, weight, up, down = line.spread_s, line.spread_weight, line.up_s, line.down_s
         starts: list[float] = []
@@ -308,25 +315,34 @@ class Dejitter:
             advances.append(advance)
             emitted += step * block
             off = total / block - middle * period - start
+            # White jitter leaves blocks uncorrelated. Where they hang together the device itself wanders: follow it faster, and take
+            # less of it for shifts.
+            together = max(0.0, product / power - _CHANCE) / (1 - _CHANCE) if power > 0 else 0.0
             if blocks >= _SETTLED_BLOCKS:
                 up = max(0.0, up + off - max(spread, period / 2))
                 down = max(0.0, down - off - max(2 * spread, period))
-                if up > max(8 * spread, 0.4 * period) or down > max(16 * spread, period, 0.01):
+                patience = 10 * spread * (1 + together) / max(1 - together, 0.1)
+                if up > max(patience, 0.4 * period) or down > max(2 * patience, period, 0.01):
                     start += off + advance
                     shifted = True
                     break
             weight = min(weight + 1.0, 1.0 / self._forget)
+            power += (off * off - power) / weight
+            product += (off * last_off - product) / weight
+            last_off = off
             spread += (1.2533 * abs(off) - spread) / weight
             if blocks >= _SETTLED_BLOCKS:
                 limit = max(4 * spread, 1e-4)
                 off = min(max(off, -limit), limit)
-            level, slope = gains[min(blocks, last_gain)]
+            memory = max(_LEAST_MEMORY_BLOCKS, int(self._memory * ((1 - together) / (1 + together)) ** 2))
+            level, slope = gains[min(blocks, last_gain if together == 0.0 else memory)]
             start += level * off
             advance += slope * off
             start += advance
             blocks += 1
         after = replace(line, start_s=start, advance_s=advance, emitted_s=emitted, blocks=blocks)
         after.spread_s, after.spread_weight, after.up_s, after.down_s = spread, weight, up, down
+        after.power, after.product, after.last_off_s = power, product, last_off
         if shifted:
             self._restart(after, start, advance, keep_order=True)
         return starts, steps, advances, after
@@ -339,7 +355,7 @@ class Dejitter:
         least = line.emitted_s - (1 - _LEAST_STEP) * advance_s / self._block
         line.emitted_s = max(start_s, least) if keep_order else start_s
         line.blocks = 0
-        line.up_s = line.down_s = 0.0
+        line.up_s = line.down_s = line.last_off_s = 0.0
         line.restarted = True
 
     def _weigh(
@@ -442,14 +458,15 @@ class Dejitter:
 
 
 def _belong_together(stamps_s: Floats, period_s: float, tolerance_s: float, *, moving: bool) -> bool:
-    """Whether stamps can be those of one stream: finite, not turning back beyond jitter, at about even intervals."""
+    """Whether stamps can be those of one stream: finite, not turning back beyond jitter, and, where they must be moving, at about even intervals."""
     if not np.isfinite(stamps_s).all():
         return False
     if len(stamps_s) < 2:
         return not moving
     steps = np.diff(stamps_s)
     even = max(float(np.median(steps)), period_s)
-    if float(steps.min()) < -tolerance_s or float(steps.max()) > max(tolerance_s, 4 * even):
+    widest = max(tolerance_s, 4 * even) if moving else HOUR_S
+    if float(steps.min()) < -tolerance_s or float(steps.max()) > widest:
         return False
     return not moving or float(stamps_s[-1] - stamps_s[0]) > 0.25 * period_s * len(steps)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rtemo.xdf.chunks import ClockOffset, Problem, Samples, StreamFooter, StreamHeader, Texts, XdfError
 from rtemo.xdf.reader import XdfReader
+from rtemo.xdf.writer import XdfWriter
 
 __all__ = [
     "ClockOffset",
@@ -14,4 +15,5 @@ __all__ = [
     "Texts",
     "XdfError",
     "XdfReader",
+    "XdfWriter",
 ]
