@@ -5,6 +5,7 @@ Nothing heavy is imported until a command runs, so that ``rtemo --help`` answers
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -31,6 +32,10 @@ for command in (features, train, play, evaluate, demo):
 
 def main() -> None:
     """Run the command line; an error of rtemo's own is one line on stderr and an exit code."""
+    # Windows are small: threads of the numeric libraries cost more in waiting for each other than they save, and on a
+    # busy machine a hundred times more. Must be set before NumPy and torch are imported; the user's own setting wins.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     try:
         app()
     except RtemoError as error:
