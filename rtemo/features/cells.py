@@ -36,7 +36,7 @@ class CellStore:
 
 def not_finite(labels: tuple[str, ...], values: Floats) -> str:
     """Why a view is missing whose values, (..., channels), are not all finite: it names up to four channels."""
-    finite = np.isfinite(values).reshape(-1, len(labels)).all(axis=0)
-    bad = [label for label, good in zip(labels, finite, strict=True) if not good]
+    columns = values.reshape(-1, len(labels)).T
+    bad = [label for label, column in zip(labels, columns, strict=True) if not np.isfinite(column).all()]
     more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
     return f"not finite: {', '.join(bad[:4])}{more}"

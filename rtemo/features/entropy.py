@@ -1,9 +1,9 @@
-"""Differential entropy of frequency bands."""
+"""Differential entropy of frequency bands, window by window as samples come, or in a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,16 @@ from pydantic import BaseModel, Field
 from rtemo.errors import ConfigurationError
 from rtemo.features.base import ClosingWindow, ExtractorSettings, Missing, ViewSource
 from rtemo.features.cells import CellStore, not_finite
-from rtemo.features.spectrum import DEAP_BANDS, SEED_BANDS, band_bins, entropy_of_variance
+from rtemo.features.dft import BandPlan, band_variances
+from rtemo.features.filterbank import FilterBank
+from rtemo.features.partial_sums import MAX_EXCESS, PartialSums
+from rtemo.features.spectrum import DEAP_BANDS, SEED_BANDS, entropy_of_variance
 from rtemo.types import Floats
 
 Band = tuple[float, float]
+
+MAX_TABLE_BYTES = 48_000_000
+"""Windows that would need larger tables for `PartialSums` (about 40 s at any rate) are transformed whole."""
 
 
 class DifferentialEntropySettings(ExtractorSettings):
@@ -43,8 +49,51 @@ class DifferentialEntropySettings(ExtractorSettings):
         return self.bands
 
 
+class _Variances(Protocol):
+    """What gives the band variances of a window."""
+
+    def begin_segment(self) -> None: ...
+
+    def push(self, cell: int, values: NDArray[np.generic]) -> None: ...
+
+    def variances(self, window: ClosingWindow) -> Floats | None: ...
+
+    def discard(self, before: int) -> None: ...
+
+
+class _WholeWindows:
+    """Band variances of long windows, from all their samples at once."""
+
+    def __init__(self, plan: BandPlan) -> None:
+        self._plan = plan
+        self._store = CellStore()
+
+    def begin_segment(self) -> None:
+        """Nothing is carried from sample to sample."""
+
+    def push(self, cell: int, values: NDArray[np.generic]) -> None:
+        """Keep the samples."""
+        self._store.push(cell, np.empty(0), values)
+
+    def variances(self, window: ClosingWindow) -> Floats | None:
+        """Shape (bands, channels); NaN where a sample is not finite."""
+        kept = self._store.samples(window.cells)
+        if kept is None:
+            return None
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.ascontiguousarray(band_variances(self._plan, kept[1].T).T)
+
+    def discard(self, before: int) -> None:
+        """Forget old samples."""
+        self._store.discard(before)
+
+
 class DifferentialEntropy:
-    """Extractor ``differential-entropy``.
+    """Extractor ``differential-entropy``: ``1/2 ln(2 pi e var)`` of each band of each channel, in nat.
+
+    The variance is that of the detrended window, from its Hann-windowed DFT (one-sided, divided by the window's
+    energy) or, with ``method = "filterbank"``, of the filtered signal in the window. A silent channel has the entropy
+    of `VARIANCE_FLOOR`. A sample that is not finite makes the view missing.
 
     Parameters
     ----------
@@ -56,9 +105,8 @@ class DifferentialEntropy:
     def __init__(self, settings: DifferentialEntropySettings) -> None:
         self._settings = settings
         self._labels: tuple[str, ...] = ()
-        self._store = CellStore()
-        self._bins: dict[str, range] = {}
-        self._length = 0
+        self._most_samples = 0.0
+        self._variances: _Variances | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,48 +114,53 @@ class DifferentialEntropy:
         return tuple(f"{label}:{band}" for label in self._labels for band in self._settings.band_edges)
 
     def reset(self, source: ViewSource) -> None:
-        """Forget all samples and find the bins of the bands."""
-        description = source.description
+        """Forget all samples and find the bins or filters of the bands."""
+        description, grid = source.description, source.grid
         rate_hz = description.nominal_rate_hz
+        where = f"views.{source.view}.settings"
         if rate_hz <= 0:
             raise ConfigurationError(
                 f"views.{source.view}: differential-entropy needs a regular stream, found {description}.",
                 cure="Choose another stream or another extractor.",
             )
         self._labels = description.channel_labels
-        self._store = CellStore()
-        self._length = round(rate_hz * source.grid.length_s)
-        self._bins = band_bins(self._settings.band_edges, rate_hz, self._length, where=f"views.{source.view}.settings")
+        self._most_samples = MAX_EXCESS * rate_hz * grid.length_s + 1
+        bands = self._settings.band_edges
+        if self._settings.method == "filterbank":
+            self._variances = FilterBank(bands, rate_hz, self._settings.order, description.channels, where=where)
+            return
+        plan = BandPlan.of(bands, rate_hz, round(rate_hz * grid.length_s), where=where)
+        small = PartialSums.table_bytes(plan) <= MAX_TABLE_BYTES
+        self._variances = PartialSums(plan, description.channels, grid, rate_hz) if small else _WholeWindows(plan)
 
     def begin_segment(self) -> None:
-        """Nothing is carried from sample to sample."""
+        """Let go what the filters carry."""
+        self._engine.begin_segment()
 
     def push(self, cell: int, stamps_s: Floats, values: NDArray[np.generic]) -> None:
-        """Keep the samples."""
-        self._store.push(cell, stamps_s, values)
+        """Take samples in."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._engine.push(cell, values)
 
     def close(self, window: ClosingWindow) -> Floats | Missing:
         """Entropies, shape (channels * bands,), channel by channel."""
-        kept = self._store.samples(window.cells)
-        if kept is None:
+        if window.samples > self._most_samples:
+            expected = self._most_samples / MAX_EXCESS
+            return Missing(f"{window.samples} samples where about {expected:.0f} were expected")
+        with np.errstate(invalid="ignore", over="ignore"):
+            variances = self._engine.variances(window)
+        if variances is None:
             return Missing("no samples")
-        values = kept[1]
-        if not np.isfinite(values).all():
-            return Missing(not_finite(self._labels, values))
-        n = len(values)
-        t = np.arange(n)
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * t / self._length)
-        tc = t - t.mean()
-        x = values - values.mean(axis=0)
-        x = x - np.outer(tc, tc @ x) / (tc @ tc)
-        x = np.concatenate([x * hann[:, None], np.zeros((-n % self._length, x.shape[1]))])
-        spectrum = np.fft.rfft(x.reshape(-1, self._length, x.shape[1]).sum(axis=0), axis=0)
-        power = np.abs(spectrum) ** 2
-        energy = np.sum(hann**2)
-        rows = [2 * power[bins.start : bins.stop].sum(axis=0) for bins in self._bins.values()]
-        variance = np.stack(rows, axis=1) / (self._length * energy)
-        return entropy_of_variance(variance).reshape(-1)
+        if not np.isfinite(variances).all():
+            return Missing(not_finite(self._labels, variances))
+        return entropy_of_variance(variances).T.reshape(-1)
 
     def discard(self, before: int) -> None:
         """Forget old samples."""
-        self._store.discard(before)
+        self._engine.discard(before)
+
+    @property
+    def _engine(self) -> _Variances:
+        if self._variances is None:
+            raise RuntimeError("reset comes first")
+        return self._variances

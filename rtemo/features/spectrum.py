@@ -29,6 +29,20 @@ VARIANCE_FLOOR = 1e-12
 _BIN_TOLERANCE = 1e-9
 
 
+def check_band(name: str, edges: tuple[float, float], rate_hz: float, *, where: str, below_half: bool = False) -> None:
+    """Raise ConfigurationError where a band is upside down or beyond half the rate (or at it if `below_half`)."""
+    low, high = edges
+    if not 0 < low < high < math.inf:
+        raise ConfigurationError(f"{where}: band {name!r} is [{low:g}, {high:g}) Hz.", cure="Give 0 < low < high.")
+    if high > rate_hz / 2 or (below_half and high == rate_hz / 2):
+        reaches = "reaches" if below_half else "reaches beyond"
+        raise ConfigurationError(
+            f"{where}: band {name!r} [{low:g}, {high:g}) Hz {reaches} {rate_hz / 2:g} Hz, half of the rate of "
+            f"{rate_hz:g} Hz.",
+            cure="Lower the band or leave it out.",
+        )
+
+
 def band_bins(
     bands: Mapping[str, tuple[float, float]], rate_hz: float, length: int, *, where: str = "bands"
 ) -> dict[str, range]:
@@ -52,14 +66,7 @@ def band_bins(
     """
     bins = {}
     for name, (low, high) in bands.items():
-        if not 0 < low < high < math.inf:
-            raise ConfigurationError(f"{where}: band {name!r} is [{low:g}, {high:g}) Hz.", cure="Give 0 < low < high.")
-        if high > rate_hz / 2:
-            raise ConfigurationError(
-                f"{where}: band {name!r} [{low:g}, {high:g}) Hz reaches beyond {rate_hz / 2:g} Hz, half of the rate of "
-                f"{rate_hz:g} Hz.",
-                cure="Lower the band or leave it out.",
-            )
+        check_band(name, (low, high), rate_hz, where=where)
         first = math.ceil(low * length / rate_hz - _BIN_TOLERANCE)
         stop = math.ceil(high * length / rate_hz - _BIN_TOLERANCE)
         if stop <= first:
@@ -74,4 +81,4 @@ def band_bins(
 
 def entropy_of_variance(variance: Floats) -> Floats:
     """Differential entropy of a Gaussian, ``1/2 ln(2 pi e variance)``, in nat; floored, never -inf."""
-    return 0.5 * np.log(2 * math.pi * math.e * np.maximum(variance, VARIANCE_FLOOR))
+    return np.asarray(0.5 * np.log(2 * math.pi * math.e * np.maximum(variance, VARIANCE_FLOOR)))
