@@ -208,7 +208,8 @@ class ClockMap:
         value = float(self._offsets(np.array([start]))[0]) if continuous else 0.0
         times = np.array([m.time_s for m in self._used]) - newest.time_s
         offsets = np.array([m.offset_s for m in self._used]) - newest.offset_s
-        level, slope, self._noise_s = _robust_line(times, offsets)
+        before = self._line_at(newest.time_s) - newest.offset_s if continuous else 0.0
+        level, slope, self._noise_s = _robust_line(times, offsets, before, self._line[2] if continuous else 0.0)
         self._line = (newest.time_s, newest.offset_s + level, slope)
         if continuous:
             self._slew = (start, value, (self._line_at(start + SLEW_S) - value) / SLEW_S)
@@ -216,23 +217,29 @@ class ClockMap:
             self._slew = None
 
 
-def _robust_line(times_s: Floats, offsets_s: Floats) -> tuple[float, float, float]:
-    """Level at time 0, slope and noise: Huber's estimator by reweighting, the slope with a normal prior."""
+_ITERATIONS = 8
+_SETTLED_S = 1e-6
+
+
+def _robust_line(
+    times_s: Floats, offsets_s: Floats, level: float, slope: float
+) -> tuple[float, float, float]:
+    """Level at time 0, slope and noise: Huber's estimator by reweighting from a first guess, the slope with a normal prior."""
     if len(times_s) == 1:
         return float(offsets_s[0]), 0.0, NOISE_FLOOR_S
-    level, slope = float(np.median(offsets_s)), 0.0
+    middle = len(times_s) // 2
     noise = NOISE_FLOOR_S
-    for _ in range(8):
+    for _ in range(_ITERATIONS):
         residual = np.abs(offsets_s - level - slope * times_s)
-        noise = max(1.4826 * float(np.median(residual)), NOISE_FLOOR_S)
+        noise = max(1.4826 * float(np.sort(residual)[middle]), NOISE_FLOOR_S)
         weight = np.minimum(1.0, 1.345 * noise / np.maximum(residual, 1e-12))
         weighted = weight * times_s
         s0, s1 = float(weight.sum()), float(weighted.sum())
         s2 = float(weighted @ times_s) + (noise / SLOPE_SCALE) ** 2
         y0, y1 = float(weight @ offsets_s), float(weighted @ offsets_s)
         determinant = s0 * s2 - s1 * s1
-        previous = level, slope
-        level, slope = (y0 * s2 - y1 * s1) / determinant, (s0 * y1 - s1 * y0) / determinant
-        if abs(level - previous[0]) + abs(slope - previous[1]) * SLEW_S < 1e-7:
+        moved = (y0 * s2 - y1 * s1) / determinant - level
+        level, slope = level + moved, (s0 * y1 - s1 * y0) / determinant
+        if abs(moved) < _SETTLED_S:
             break
     return level, slope, noise

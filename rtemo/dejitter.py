@@ -16,6 +16,7 @@ stream's clock was reset.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -67,18 +68,19 @@ class Piece:
     reset: bool = False
 
 
-def _gains(prior: float, memory_blocks: float) -> list[tuple[float, float]]:
+@functools.lru_cache(maxsize=64)
+def _gains(prior: float, memory_blocks: float) -> tuple[tuple[float, float], ...]:
     """Gains of level and slope for block 0, 1, ... of a least-squares line that forgets, until they stand still."""
     keep = 1.0 - 1.0 / memory_blocks
     s0, s1, s2 = 0.0, 0.0, prior
     gains: list[tuple[float, float]] = []
-    while len(gains) < 20 * memory_blocks:
+    while len(gains) < 8 * memory_blocks:
         # Move the origin on by one block, forget, and add the block at the origin.
         s0, s1, s2 = keep * s0, keep * (s1 - s0), keep * (s2 - 2 * s1 + s0)
         s0 += 1.0
         determinant = s0 * s2 - s1 * s1
         gains.append((s2 / determinant, -s1 / determinant))
-    return gains
+    return tuple(gains)
 
 
 @dataclass(slots=True)
@@ -113,9 +115,12 @@ class _Line:
 
     def gate(self, block: int) -> tuple[float, float]:
         """How late and how early a stamp may be before it is suspect."""
-        period = self.advance_s / block
-        late = max(0.6 * period, 6.0 * math.sqrt(self.square), 1.5 * self.late_s)
-        return late, max(late, BACKWARD_S, 3.0 * period)
+        return _gate(self.advance_s / block, self.square, self.late_s)
+
+
+def _gate(period: float, square: float, late_s: float) -> tuple[float, float]:
+    late = max(0.6 * period, 6.0 * math.sqrt(square), 1.5 * late_s)
+    return late, max(late, BACKWARD_S, 3.0 * period)
 
 
 class Dejitter:
@@ -366,24 +371,22 @@ class Dejitter:
         grid = departure[: whole * block].reshape(whole, block)
         squares = (np.add.reduce(grid * grid, axis=1) / block).tolist()
         highs, lows = grid.max(axis=1).tolist(), grid.min(axis=1).tolist()
-        now = replace(line)
+        square, weight, latest = line.square, line.square_weight, line.late_s
+        most, keep = block / self._forget, 1 - self._forget
         for k in range(whole):
-            now.advance_s = advances[k]
-            late, early = now.gate(block)
+            late, early = _gate(advances[k] / block, square, latest)
             if highs[k] > late or lows[k] < -early:
                 wrong = (grid[k] > late) | (grid[k] < -early)
                 return k * block + int(wrong.argmax())
-            now.square_weight = min(now.square_weight + block, block / self._forget)
-            now.square += (squares[k] - now.square) * block / now.square_weight
-            now.late_s = max(highs[k], now.late_s * (1 - self._forget))
+            weight = min(weight + block, most)
+            square += (squares[k] - square) * block / weight
+            latest = max(highs[k], latest * keep)
         tail = departure[whole * block :]
         if len(tail):
-            now.advance_s = advances[whole]
-            late, early = now.gate(block)
-            wrong = (tail > late) | (tail < -early)
-            if wrong.any():
-                return whole * block + int(wrong.argmax())
-        after.square, after.square_weight, after.late_s = now.square, now.square_weight, now.late_s
+            late, early = _gate(advances[whole] / block, square, latest)
+            if tail.max() > late or tail.min() < -early:
+                return whole * block + int(((tail > late) | (tail < -early)).argmax())
+        after.square, after.square_weight, after.late_s = square, weight, latest
         return None
 
     def _judge(self, stamps_s: Floats, *, last: bool) -> tuple[int, Floats | None] | None:

@@ -7,6 +7,7 @@ the values. Where all samples of a chunk are alike, they lie at equal steps and 
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 
@@ -20,9 +21,37 @@ MAX_STRING_BYTES = 16_000_000
 _STAMPED = 9
 _DEDUCED = 1
 _TRUSTED_STEP_S = 10.0
+_LEAST_BLOCK = 1 << 20
+_LARGEST_BLOCK = 4 << 20
+_MOST_BLOCKS = 4
 _STREAM_ID = Struct("<I")
 _STAMP = Struct("<d")
 
+
+
+class _Memory:
+    """Memory for values, used again once no array lies in it any more.
+
+    Fresh memory comes from the operating system page by page, which takes longer than copying values into it. Every array over a block
+    refers to the array that was given out first, so a block is free when that one is gone.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[bytearray, weakref.ref[NDArray[np.uint8]]]] = []
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """An array of some bytes."""
+        for k, (block, user) in enumerate(self._blocks):
+            if user() is None and len(block) >= size:
+                given = np.frombuffer(block, np.uint8, size)
+                self._blocks[k] = (block, weakref.ref(given))
+                return given
+        if size > _LARGEST_BLOCK:
+            return np.empty(size, np.uint8)
+        block = bytearray(max(size, _LEAST_BLOCK))
+        given = np.frombuffer(block, np.uint8, size)
+        self._blocks = [*self._blocks[-_MOST_BLOCKS + 1 :], (block, weakref.ref(given))]
+        return given
 
 
 class SampleParser:
@@ -51,6 +80,7 @@ class SampleParser:
         self._note = note
         self._last_stamp: dict[int, float] = {}
         self._undeclared: set[int] = set()
+        self._memory = _Memory()
         self.position = 0
 
     def parse(self, start: int, body: int, end: int) -> Iterator[Samples | Texts]:
@@ -145,7 +175,8 @@ class SampleParser:
         tags = np.ndarray(shape, np.uint8, buffer, at, steps)
         good = tags == (8 if lead == _STAMPED else 0)
         if width:
-            raw = np.ndarray((*shape, width), np.uint8, buffer, at + lead, (*steps, 1)).copy()
+            raw = self._memory.take(chunks * count * width)
+            np.copyto(raw.reshape(*shape, width), np.ndarray((*shape, width), np.uint8, buffer, at + lead, (*steps, 1)))
             values = raw.reshape(chunks * count, width).view(header.dtype)
         else:
             values = np.empty((chunks * count, 0), header.dtype)
