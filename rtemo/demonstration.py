@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rtemo.config import Configuration, parse_configuration
@@ -47,15 +48,11 @@ def record(folder: Path, seed: int) -> tuple[Path, Path]:
     tuple of Path
         ``calibration.xdf`` and ``session.xdf``.
     """
-    common = SimulationSettings(labels=LABELS, participant=seed, seed=2 * seed)
-    first, second = folder / "calibration.xdf", folder / "session.xdf"
-    write_recording(first, SimulatedSource(common))
-    write_recording(
-        second,
-        SimulatedSource(
-            SimulationSettings(
-                labels=LABELS, trials=9, participant=seed, seed=2 * seed + 1, start_s=5000.0, dropouts=DROPOUTS
-            )
-        ),
-    )
-    return first, second
+    calibration = SimulationSettings(labels=LABELS, participant=seed, seed=2 * seed)
+    session = replace(calibration, trials=9, seed=2 * seed + 1, start_s=5000.0, dropouts=DROPOUTS)
+    paths = folder / "calibration.xdf", folder / "session.xdf"
+    for path, settings in zip(paths, (calibration, session), strict=True):
+        path.unlink(missing_ok=True)
+        source = SimulatedSource(settings)
+        write_recording(path, source.streams, source)
+    return paths

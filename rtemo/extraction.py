@@ -17,7 +17,7 @@ from rtemo.sources.base import Source
 from rtemo.types import Chunk, FeatureTable, FeatureWindow, Floats, Marker, StreamDescription
 
 # Recorders write streams in turns, some of many seconds. Waiting for a stream costs a recording nothing but memory.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rtemo.types import FeatureWindow, Prediction
 
 LIVE_ROWS = 12
+TURNING_ROWS = 12
 
 
 def play(
@@ -67,12 +68,17 @@ def play(
 
 
 def show(predictions: Iterable[tuple[FeatureWindow, Prediction]], labels: list[str], views: tuple[str, ...]) -> str:
-    """Watch predictions pass by, in a live table where stdout is a terminal; returns a summary line."""
+    """Watch predictions pass by; returns a summary line.
+
+    On a terminal the latest ones are a live table. Elsewhere one table is printed at the end, of the first windows and of
+    those at which a view was lost or came back.
+    """
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
     rows: list[tuple[FeatureWindow, Prediction]] = []
+    turning: list[tuple[FeatureWindow, Prediction]] = []
     count, said, missing = 0, Counter[str](), Counter[str]()
 
     def counted() -> Iterator[None]:
@@ -81,6 +87,8 @@ def show(predictions: Iterable[tuple[FeatureWindow, Prediction]], labels: list[s
             count += 1
             said[prediction.label] += 1
             missing.update(view for view, there in zip(views, prediction.available, strict=True) if not there)
+            if not rows or (prediction.available != rows[-1][1].available).any():
+                turning.append((window, prediction))
             rows.append((window, prediction))
             del rows[:-LIVE_ROWS]
             yield
@@ -92,8 +100,7 @@ def show(predictions: Iterable[tuple[FeatureWindow, Prediction]], labels: list[s
     else:
         for _ in counted():
             pass
-        if rows:
-            console.print(prediction_table(rows, labels, views))
+        console.print(prediction_table(turning[:TURNING_ROWS], labels, views))
     parts = [f"{label} {n}" for label, n in said.most_common()]
     gone = "; ".join(f"{view} missing in {n}" for view, n in missing.items()) or "no view missing"
     return f"{count} windows: {', '.join(parts)}; {gone}"

@@ -62,7 +62,7 @@ class SimulationSettings:
     trial_s: float = 15.0
     rest_s: float = 3.0
     eeg_rate_hz: float = 250.0
-    effect: float = 1.2
+    effect: float = 0.8
     participant: int = 0
     seed: int = 0
     start_s: float = 1000.0
