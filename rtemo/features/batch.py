@@ -16,6 +16,9 @@ from rtemo.types import Floats
 MAX_SWING = 300.0
 """Largest value, in standard deviations of the weakest band, that float32 carries to well within 1e-5 nat."""
 
+MAX_OFFSET = 10.0
+"""Signals this many times farther from zero than from themselves are centred before anything else."""
+
 TILE = 64
 """Signals in one product: BLAS does products this small without packing."""
 
@@ -102,6 +105,10 @@ def _tables(bands: tuple[tuple[str, tuple[float, float]], ...], rate_hz: float, 
 
 def _variances(tables: _Tables, signals: NDArray[np.floating]) -> Floats:
     """Band variances of signals, shape (signals, samples): in float32 where that is precise enough."""
+    probes = _probes(signals)
+    spread = probes.max(axis=1) - probes.min(axis=1)
+    if (np.abs(probes[:, 0]) > MAX_OFFSET * spread).any():
+        signals = signals - signals[:, :1]
     variances = _fast(tables, np.ascontiguousarray(signals, dtype=np.float32))
     rough = _too_large(signals, variances)
     if rough.any():
@@ -114,9 +121,14 @@ def _variances(tables: _Tables, signals: NDArray[np.floating]) -> Floats:
     return variances
 
 
+def _probes(signals: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A few samples of each signal, to judge its offset and trend by."""
+    return signals[:, :: max(1, signals.shape[1] // 4)]
+
+
 def _too_large(signals: NDArray[np.floating], variances: Floats) -> NDArray[np.bool_]:
     """Which signals have an offset or a trend that would swamp their weakest band."""
-    probes = signals[:, :: max(1, signals.shape[1] // 4)]
+    probes = _probes(signals)
     swing = np.maximum(probes.max(axis=1), -probes.min(axis=1))
     return np.asarray(swing > MAX_SWING * np.sqrt(variances.min(axis=1)))
 
