@@ -121,19 +121,25 @@ def main() -> None:
         path = Path(folder) / "recording.xdf"
         generate(path, arguments.minutes, arguments.chunk_s)
         signal_s = arguments.minutes * 60
-        print(f"{arguments.minutes:g} min of {CHANNELS} channels at {RATE_HZ} Hz in chunks of {arguments.chunk_s:g} s, {path.stat().st_size / 1e6:.0f} MB")
+        size_mb = path.stat().st_size / 1e6
+        print(f"{arguments.minutes:g} min of {CHANNELS} channels at {RATE_HZ} Hz, {size_mb:.0f} MB")
         medians = {}
         for reader in READERS:
             times = seconds(reader, path, 1 if reader == "pyxdf" else arguments.repeats)
-            medians[reader] = statistics.median(times)
-            print(f"{reader:10} median {medians[reader]:.3f} s (best {min(times):.3f}), {1e6 * medians[reader] / signal_s:.0f} us per second of signal, {signal_s / medians[reader]:.0f} x real time")
+            median = medians[reader] = statistics.median(times)
+            print(
+                f"{reader:10} median {median:.3f} s (best {min(times):.3f}), "
+                f"{1e6 * median / signal_s:.0f} us per second of signal, {signal_s / median:.0f} x real time"
+            )
         print(f"rtemo is {medians['pyxdf'] / medians['rtemo']:.1f} times as fast as pyxdf")
+        print(f"peak memory over base, {arguments.minutes:g} min:")
         for reader in ("rtemo", "pyxdf"):
-            print(f"{reader:10} peak memory over base, {arguments.minutes:g} min: {growth_in_own_process(reader, path):.1f} MB")
+            print(f"{reader:10} {growth_in_own_process(reader, path):.1f} MB")
         path.unlink()
         if arguments.long_minutes:
             generate(path, arguments.long_minutes, arguments.chunk_s)
-            print(f"rtemo      peak memory over base, {arguments.long_minutes:g} min: {growth_in_own_process('rtemo', path):.1f} MB")
+            print(f"peak memory over base, {arguments.long_minutes:g} min:")
+            print(f"rtemo      {growth_in_own_process('rtemo', path):.1f} MB")
 
 
 if __name__ == "__main__":

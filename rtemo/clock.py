@@ -1,8 +1,8 @@
 """Clocks, and the map from a stream's clock to the recorder's.
 
-Stamps of a stream are on the clock of the machine that made them. Now and then the offset between that clock and the recorder's is
-measured; a `ClockMap` turns the measurements, in the order in which they come, into a map. It never looks ahead, so a replay gives
-what was given live.
+Stamps of a stream are on the clock of the machine that made them. Now and then the offset between that clock
+and the recorder's is measured; a `ClockMap` turns the measurements, in the order in which they come, into a
+map. It never looks ahead, so a replay gives what was given live.
 """
 
 from __future__ import annotations
@@ -87,10 +87,11 @@ FAR_S = 60.0
 class ClockMap:
     """Causal, robust, continuous map from a stream's clock to the recorder's, in segments.
 
-    Within a segment the map follows a line fitted to the latest measurements: Huber's M-estimator with the slope drawn to zero, as
-    clocks differ in rate by tens of parts per million. A new measurement moves the map to the new line over the next five seconds,
-    so mapped stamps never jump back. A measurement far off the line is left out until the next ones agree with it; then the clock was
-    reset, and a new segment starts. Before the first measurement the map is the identity.
+    Within a segment the map follows a line fitted to the latest measurements: Huber's M-estimator with the
+    slope drawn to zero, as clocks differ in rate by tens of parts per million. A new measurement moves the
+    map to the new line over the next five seconds, so mapped stamps never jump back. A measurement far off
+    the line is left out until the next ones agree with it; then the clock was reset, and a new segment
+    starts. Before the first measurement the map is the identity.
 
     Attributes
     ----------
@@ -128,7 +129,8 @@ class ClockMap:
         offset_s : float
             Recorder's clock minus stream's clock.
         uncertainty_s : float, optional
-            Kept for reports. It does not weigh in the map: XDF has no place for it, and a replay must give what was given live.
+            Kept for reports. It does not weigh in the map: XDF has no place for it, and a replay must give
+            what was given live.
         """
         measurement = Measurement(time_s, offset_s, uncertainty_s)
         self.measurements += 1
@@ -173,7 +175,7 @@ class ClockMap:
         return mapped, self.segment
 
     def _expected_time(self, measurement: Measurement) -> float:
-        """The measurement's moment on the clock in use: the recorder's moment is right even where the stream's clock is new."""
+        """The measurement's moment on the clock in use: the recorder's moment is right even on a new clock."""
         return measurement.time_s + measurement.offset_s - self._line_at(measurement.time_s)
 
     def _jumped_with(self, measurement: Measurement, stamp_s: float) -> bool:
@@ -221,10 +223,8 @@ _ITERATIONS = 8
 _SETTLED_S = 1e-6
 
 
-def _robust_line(
-    times_s: Floats, offsets_s: Floats, level: float, slope: float
-) -> tuple[float, float, float]:
-    """Level at time 0, slope and noise: Huber's estimator by reweighting from a first guess, the slope with a normal prior."""
+def _robust_line(times_s: Floats, offsets_s: Floats, level: float, slope: float) -> tuple[float, float, float]:
+    """Level at time 0, slope and noise: Huber's estimator by reweighting, the slope with a normal prior."""
     if len(times_s) == 1:
         return float(offsets_s[0]), 0.0, NOISE_FLOOR_S
     middle = len(times_s) // 2

@@ -1,17 +1,19 @@
 """Removal of stamp jitter from regular streams, causally and without ever bridging a gap.
 
-Samples of a regular stream are made at equal intervals, but their stamps scatter. Per segment a line (start and period) is followed
-through the means of blocks of 0.2 s by a recursive least-squares fit that forgets over half a minute. The samples of a block lie on the
-line known from the blocks before, so nothing waits and nothing depends on how samples are cut into chunks: blocks are counted from
-the start of the segment, and all sums run over whole blocks.
+Samples of a regular stream are made at equal intervals, but their stamps scatter. Per segment a line (start
+and period) is followed through the means of blocks of 0.2 s by a recursive least-squares fit that forgets
+over half a minute. The samples of a block lie on the line known from the blocks before, so nothing waits and
+nothing depends on how samples are cut into chunks: blocks are counted from the start of the segment, and all
+sums run over whole blocks.
 
-**What a gap is.** A stamp that is later than the line by more than 0.6 periods, six times the jitter's standard deviation, and 1.5 times
-the largest departure of late, is suspect. If one of the samples of the next 50 ms (at least two samples) is back on the line, it was
-a hiccup: those samples stay, on the line. If none is, samples are missing, and a new segment starts with the first suspect. A shift
-that hides in the jitter shows in the means of the blocks (a CUSUM test) and starts a new segment too, some blocks late. A stamp that
-departs by over a second for less than 50 ms, that is not finite, or that belongs to no stream is rejected with its sample, and as then a
-sample is missing, a new segment starts. A jump back, or forward by more than an hour, needs sixteen samples that agree: then the
-stream's clock was reset.
+**What a gap is.** A stamp that is later than the line by more than 0.6 periods, six times the jitter's
+standard deviation, and 1.5 times the largest departure of late, is suspect. If one of the samples of the next
+50 ms (at least two samples) is back on the line, it was a hiccup: those samples stay, on the line. If none
+is, samples are missing, and a new segment starts with the first suspect. A shift that hides in the jitter
+shows in the means of the blocks (a CUSUM test) and starts a new segment too, some blocks late. A stamp that
+departs by over a second for less than 50 ms, that is not finite, or that belongs to no stream is rejected
+with its sample, and as then a sample is missing, a new segment starts. A jump back, or forward by more than
+an hour, needs sixteen samples that agree: then the stream's clock was reset.
 """
 
 from __future__ import annotations
@@ -87,8 +89,9 @@ def _gains(prior: float, memory_blocks: float) -> tuple[tuple[float, float], ...
 class _Line:
     """What is known at the start of a block, in seconds from the base.
 
-    `start_s` and `advance_s` are the line: where the block starts and how long one takes. `emitted_s` is where the stamps given so far
-    lead to; they are steered back to the line block by block, so that they neither jump nor turn back.
+    `start_s` and `advance_s` are the line: where the block starts and how long one takes. `emitted_s` is
+    where the stamps given so far lead to; they are steered back to the line block by block, so that they
+    neither jump nor turn back.
     """
 
     start_s: float
@@ -244,7 +247,8 @@ class Dejitter:
             self.rejected += 1
             return 1
         if abs(first) < NEAR_ZERO_S and not last:
-            # Stamps near zero come from streams that were joined midway; a clock that just started goes on from there.
+            # Stamps near zero come from streams that were joined midway; a clock that just started goes on
+            # from there.
             if len(stamps_s) < 2:
                 return None
             if not abs(float(stamps_s[1]) - first) < NEAR_ZERO_S + 60.0:
@@ -289,9 +293,7 @@ class Dejitter:
         self._shifted = shifted
         return given[before:] + self._base_s
 
-    def _follow(
-        self, line: _Line, sums: list[float]
-    ) -> tuple[list[float], list[float], list[float], _Line]:
+    def _follow(self, line: _Line, sums: list[float]) -> tuple[list[float], list[float], list[float], _Line]:
         """Steer the line through whole blocks, given the sums of their stamps, up to a shift.
 
         Returns
@@ -320,8 +322,8 @@ class Dejitter:
             advances.append(advance)
             emitted += step * block
             off = total / block - middle * period - start
-            # White jitter leaves blocks uncorrelated. Where they hang together the device itself wanders: follow it faster, and take
-            # less of it for shifts.
+            # White jitter leaves blocks uncorrelated. Where they hang together the device itself wanders:
+            # follow it faster, and take less of it for shifts.
             together = max(0.0, product / power - _CHANCE) / (1 - _CHANCE) if power > 0 else 0.0
             if blocks >= _SETTLED_BLOCKS:
                 up = max(0.0, up + off - max(spread, period / 2))
@@ -363,10 +365,8 @@ class Dejitter:
         line.up_s = line.down_s = line.last_off_s = 0.0
         line.restarted = True
 
-    def _weigh(
-        self, line: _Line, after: _Line, advances: list[float], departure: Floats, whole: int
-    ) -> int | None:
-        """Learn how far stamps scatter; return the first suspect sample, counted from the start of the block, if any."""
+    def _weigh(self, line: _Line, after: _Line, advances: list[float], departure: Floats, whole: int) -> int | None:
+        """Learn how far stamps scatter; return the first suspect sample, if any, from the block's start on."""
         block = self._block
         grid = departure[: whole * block].reshape(whole, block)
         squares = (np.add.reduce(grid * grid, axis=1) / block).tolist()
@@ -395,7 +395,8 @@ class Dejitter:
         Returns
         -------
         tuple of int and ndarray, or None
-            How many samples to drop, and stamps to go on with instead of those of the next samples, on the line; None to wait.
+            How many samples to drop, and stamps to go on with instead of those of the next samples, on the
+            line; None to wait.
         """
         line = self._line
         assert line is not None
@@ -416,7 +417,7 @@ class Dejitter:
             if absurd[0]:
                 return self._drop(line), None
             mended = int(absurd.argmax()) if absurd.any() else len(absurd)
-            return 0, expected[:mended]
+            return 0, np.asarray(expected[:mended], dtype=np.float64)
         if len(window) < self._confirm and not last:
             return None
         far = not -early <= off[0] <= HOUR_S
@@ -443,12 +444,15 @@ class Dejitter:
         """Start a new segment where samples go on after a gap, or on a clock that was reset."""
         period = line.advance_s / self._block
         if line.blocks == 0 and len(stamps_s) > 1:
-            measured = float(stamps_s[-1] - stamps_s[0]) / (len(stamps_s) - 1)
+            # A nominal rate that is far off shows here; two measures must agree on that, as one gap or burst
+            # misleads either.
+            steps = np.diff(stamps_s)
+            measured = min(float(steps.mean()), float(np.median(steps)), key=lambda step: abs(step - period))
             if measured > 0 and abs(measured / period - 1) > 0.2:
                 period = measured
         line.emitted_s += line.step(self._block) * len(self._partial)
         self._partial = np.empty(0)
-        start = float((stamps_s - period * np.arange(len(stamps_s))).mean())
+        start = float(np.median(stamps_s - period * np.arange(len(stamps_s))))
         if far:
             self._base_s = start
             self._reset = True
@@ -461,7 +465,7 @@ class Dejitter:
 
 
 def _belong_together(stamps_s: Floats, period_s: float, tolerance_s: float, *, moving: bool) -> bool:
-    """Whether stamps can be those of one stream: finite, not turning back beyond jitter, and, where they must be moving, at about even intervals."""
+    """Whether stamps can be of one stream: finite, not turning back; at even intervals if they must move."""
     if not np.isfinite(stamps_s).all():
         return False
     if len(stamps_s) < 2:
@@ -472,4 +476,3 @@ def _belong_together(stamps_s: Floats, period_s: float, tolerance_s: float, *, m
     if float(steps.min()) < -tolerance_s or float(steps.max()) > widest:
         return False
     return not moving or float(stamps_s[-1] - stamps_s[0]) > 0.25 * period_s * len(steps)
-

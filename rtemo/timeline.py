@@ -22,8 +22,8 @@ BACKWARD_S = 1.0
 class IrregularStamps:
     """Stamps of an irregular stream: passed on as they are, but for those that cannot be.
 
-    A stamp that goes back by over a second, or forward by over an hour, waits for the next one: if they agree, the clock was reset and
-    a new segment starts; if not, it is rejected with its sample.
+    A stamp that goes back by over a second, or forward by over an hour, waits for the next one: if they
+    agree, the clock was reset and a new segment starts; if not, it is rejected with its sample.
 
     Parameters
     ----------

@@ -28,7 +28,8 @@ class XdfSource:
     path : path-like
         The file.
     unsynchronised : bool, default False
-        Take a file whose streams cannot be put on one clock; streams without clock measurements keep their raw stamps.
+        Take a file whose streams cannot be put on one clock; streams without clock measurements keep their
+        raw stamps.
 
     Attributes
     ----------
@@ -52,9 +53,7 @@ class XdfSource:
                 f"{self._path}: cannot be read as XDF: {error}.", cure="Record it again, or take another copy."
             ) from error
         except OSError as error:
-            raise RecordingError(
-                f"{self._path}: cannot be read ({error.strerror}).", cure="Check the path."
-            ) from error
+            raise RecordingError(f"{self._path}: cannot be read ({error.strerror}).", cure="Check the path.") from error
         try:
             self._describe()
             self._check_clocks(unsynchronised)
@@ -140,7 +139,7 @@ class XdfSource:
 
     def _converted(self, item: Samples) -> NDArray[np.generic]:
         scale = self._scales.get(item.stream_id)
-        return item.values if scale is None else item.values * scale
+        return item.values if scale is None else np.multiply(item.values, scale)
 
     def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
@@ -151,7 +150,8 @@ class XdfSource:
             self._warn(f"stream {_named(header)}: {timeline.stamps.rejected} samples were rejected for absurd stamps")
         if timeline.unplaced:
             self._warn(
-                f"stream {_named(header)}: {timeline.unplaced} samples were dropped, as no clock measurement came after a clock reset"
+                f"stream {_named(header)}: {timeline.unplaced} samples were dropped, "
+                "as no clock measurement came after a clock reset"
             )
 
     def _describe(self) -> None:
@@ -190,7 +190,8 @@ class XdfSource:
             return tuple(numbers)
         if len(header.labels) != header.channel_count:
             self._warn(
-                f"stream {_named(header)} names {len(header.labels)} of {header.channel_count} channels: they are numbered instead"
+                f"stream {_named(header)} names {len(header.labels)} of {header.channel_count} channels: "
+                "they are numbered instead"
             )
             return tuple(numbers)
         labels: list[str] = []
@@ -224,8 +225,8 @@ class XdfSource:
     def _check_clocks(self, unsynchronised: bool) -> None:
         """Refuse a file whose streams cannot be put on one clock, or warn.
 
-        A stream without measurements keeps its raw stamps. That is right where all streams come from one machine, and cannot be told
-        wrong where no stream names another machine and all start within a minute.
+        A stream without measurements keeps its raw stamps. That is right where all streams come from one
+        machine, and cannot be told wrong where no stream names another machine and all start within a minute.
         """
         reader = self.reader
         present = [header for key, header in reader.streams.items() if key in reader.first_stamps]
@@ -251,7 +252,8 @@ class XdfSource:
         found += f" and first stamps {apart:.3f} s apart"
         if not unsynchronised:
             raise RecordingError(
-                f"{self._path}: cannot be put on one clock: expected clock measurements for every stream, found none for {names}, with {found}.",
+                f"{self._path}: cannot be put on one clock: expected clock measurements for every stream, "
+                f"found none for {names}, with {found}.",
                 cure="Give --unsynchronised to take raw stamps all the same.",
             )
         self._warn(f"not synchronised, as asked: raw stamps of {names}, with {found}")

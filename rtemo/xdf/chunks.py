@@ -201,9 +201,9 @@ def parse_xml(data: bytes) -> ElementTree.Element:
     if _FORBIDDEN_XML.search(data):
         raise XdfError("XML with a document type or entity definition, which is refused")
     text = data.rstrip(b"\x00").decode("utf-8", "replace")
-    # An encoding declared in the text no longer applies once it is decoded.
+    # Definitions are refused above, so nothing can expand.
     try:
-        return ElementTree.fromstring(text)  # noqa: S314: definitions are refused above, so nothing can expand
+        return ElementTree.fromstring(text)  # noqa: S314
     except (ElementTree.ParseError, ValueError) as error:
         raise XdfError(f"XML that does not parse: {error}") from error
 
@@ -251,9 +251,7 @@ def _text(element: ElementTree.Element, name: str) -> str:
     return (element.findtext(name) or "").strip()
 
 
-def _number(
-    element: ElementTree.Element, name: str, low: float, high: float, default: float | None = None
-) -> float:
+def _number(element: ElementTree.Element, name: str, low: float, high: float, default: float | None = None) -> float:
     text = _text(element, name)
     if not text and default is not None:
         return default

@@ -1,13 +1,14 @@
 """A reader of XDF files in two passes and bounded memory.
 
-The first pass hops over chunk headers for stream headers, footers and clock offsets; the second, `items`, gives samples in file order.
-Damage costs the chunk it lies in: what cannot be understood is skipped up to the next boundary mark and recorded in `problems`.
+The first pass hops over chunk headers for stream headers, footers and clock offsets; the second, `items`,
+gives samples in file order. Damage costs the chunk it lies in: what cannot be understood is skipped up to the
+next boundary mark and recorded in `problems`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from struct import Struct
 from types import TracebackType
@@ -224,7 +225,7 @@ class XdfReader:
             return None
         return ClockOffset(stream_id, time_s, offset_s)
 
-    def _chunks(self, fill: int) -> Iterator[tuple[int, int, int, int]]:
+    def _chunks(self, fill: int) -> Generator[tuple[int, int, int, int], int | None, None]:
         """Every chunk as tag, start, start of its content, end; sending a position goes on from there."""
         window = self._window
         position, length = len(MAGIC), 0
@@ -234,8 +235,9 @@ class XdfReader:
                 tag, body, end = self._chunk_header(position, peek)
             except XdfError as error:
                 after = window.after_next_boundary(position + 1)
+                where = "end of the file" if after is None else "next boundary"
                 skipped = (window.size if after is None else after) - position
-                self._note(position, f"{error}; {skipped} bytes up to the {'end of the file' if after is None else 'next boundary'} were skipped")
+                self._note(position, f"{error}; {skipped} bytes up to the {where} were skipped")
                 if after is None:
                     return
                 position = after

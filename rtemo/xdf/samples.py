@@ -1,7 +1,8 @@
 """Parsing of sample chunks: whole chunks through strided views, a walk only where samples differ in layout.
 
-A sample is one byte that says how long its time stamp is (8, or 0 where the stamp follows from the one before), the stamp, and
-the values. Where all samples of a chunk are alike, they lie at equal steps and are copied in one go, and so are chunks alike.
+A sample is one byte that says how long its time stamp is (8, or 0 where the stamp follows from the one
+before), the stamp, and the values. Where all samples of a chunk are alike, they lie at equal steps and are
+copied in one go, and so are chunks alike.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _STREAM_ID = Struct("<I")
 _STAMP = Struct("<d")
 
 
-
 class _Memory:
     """Memory for values, used again once no array lies in it any more.
 
-    Fresh memory comes from the operating system page by page, which takes longer than copying values into it. Every array over a block
-    refers to the array that was given out first, so a block is free when that one is gone.
+    Fresh memory comes from the operating system page by page, which takes longer than copying values into it.
+    Every array over a block refers to the array that was given out first, so a block is free when that one is
+    gone.
     """
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class SampleParser:
         self.position = 0
 
     def parse(self, start: int, body: int, end: int) -> Iterator[Samples | Texts]:
-        """Samples of the chunk from `start` to `end`, whose content starts at `body`, and of chunks alike right behind it.
+        """Samples of the chunk from `start` to `end` with content from `body` on, and of chunks alike behind it.
 
         Raises
         ------
@@ -112,14 +113,14 @@ class SampleParser:
         else:
             yield from self._numbers(header, start, first, end, count)
 
-    def _numbers(
-        self, header: StreamHeader, start: int, first: int, end: int, count: int
-    ) -> Iterator[Samples]:
+    def _numbers(self, header: StreamHeader, start: int, first: int, end: int, count: int) -> Iterator[Samples]:
         width = header.channel_count * header.dtype.itemsize
         payload = end - first
         stamps_in, left_over = divmod(payload - count * (_DEDUCED + width), 8)
         if left_over or not 0 <= stamps_in <= count:
-            raise XdfError(f"{count} samples of {header.channel_count} {header.channel_format} do not take {payload} bytes")
+            raise XdfError(
+                f"{count} samples of {header.channel_count} {header.channel_format} do not take {payload} bytes"
+            )
         if stamps_in == count:
             yield from self._uniform(header, start, first, end, count, _STAMPED)
         elif stamps_in == 0:
@@ -187,7 +188,10 @@ class SampleParser:
             stamps = self._deduced(header, chunks * count)
         if not good.all():
             bad = int(good.size - np.count_nonzero(good))
-            self._note(start, f"{bad} of {good.size} samples of stream {header.stream_id} were dropped: no stamp where one must be")
+            self._note(
+                start,
+                f"{bad} of {good.size} samples of stream {header.stream_id} were dropped: no stamp where one must be",
+            )
             keep = good.ravel()
             stamps, values = stamps[keep], values[keep]
             if lead == _STAMPED and len(stamps):
@@ -196,16 +200,14 @@ class SampleParser:
             yield Samples(header.stream_id, stamps, values.astype(header.dtype.newbyteorder("="), copy=False))
 
     def _deduced(self, header: StreamHeader, count: int) -> NDArray[np.float64]:
-        """Stamps of `count` samples without any: one nominal period after the other, summed as they would be one by one."""
+        """Stamps of samples without any: one nominal period after the other, summed one by one."""
         steps = np.full(count + 1, header.period_s)
         steps[0] = self._last_stamp.get(header.stream_id, 0.0)
         stamps: NDArray[np.float64] = np.add.accumulate(steps)[1:]
         self._last_stamp[header.stream_id] = float(stamps[-1])
         return stamps
 
-    def _mixed(
-        self, header: StreamHeader, start: int, first: int, end: int, count: int
-    ) -> Iterator[Samples]:
+    def _mixed(self, header: StreamHeader, start: int, first: int, end: int, count: int) -> Iterator[Samples]:
         """Samples of which some carry stamps: find where each lies, then gather."""
         window = self._window
         width = header.channel_count * header.dtype.itemsize
@@ -215,13 +217,18 @@ class SampleParser:
             stop = at + min(end - position, window.stop - window.start - at)
             places, stamped = _walk(window.buffer, at, stop, width, count - done)
             used = (places[-1] + width if places else at) - at
-            broken = len(places) < count - done and (not places or position + used + width >= end or stop - at - used > _STAMPED + width)
+            broken = len(places) < count - done and (
+                not places or position + used + width >= end or stop - at - used > _STAMPED + width
+            )
             if not broken and len(places) == count - done:
                 broken = position + used != end
             if broken:
                 kept = self._trusted(header, places, stamped, width)
                 lost = count - done - kept
-                self._note(start, f"{lost} of {count} samples of stream {header.stream_id} were dropped: their chunk is damaged")
+                self._note(
+                    start,
+                    f"{lost} of {count} samples of stream {header.stream_id} were dropped: their chunk is damaged",
+                )
                 places, stamped = places[:kept], stamped[:kept]
             if places:
                 yield self._gathered(header, np.array(places), np.array(stamped, dtype=bool), width)
@@ -233,8 +240,8 @@ class SampleParser:
     def _trusted(self, header: StreamHeader, places: list[int], stamped: list[bool], width: int) -> int:
         """How many of the first samples of a damaged chunk can be trusted.
 
-        A zeroed stretch reads as samples without stamps that hold nothing but zeros, and what follows it as stamps from anywhere.
-        The sample before the first such one may be zeroed in part.
+        A zeroed stretch reads as samples without stamps that hold nothing but zeros, and what follows it as
+        stamps from anywhere. The sample before the first such one may be zeroed in part.
         """
         buffer = self._window.buffer
         last = self._last_stamp.get(header.stream_id)
@@ -302,7 +309,7 @@ class SampleParser:
 
 
 def _walk(buffer: bytearray, at: int, stop: int, width: int, count: int) -> tuple[list[int], list[bool]]:
-    """Where the values of up to `count` samples start, and whether each has a stamp, up to the first that is no sample."""
+    """Where the values of up to `count` samples start, and whether each has a stamp, while they parse."""
     places: list[int] = []
     stamped: list[bool] = []
     bare, full = _DEDUCED + width, _STAMPED + width

@@ -1,4 +1,4 @@
-"""A writer of XDF files: small chunks, raw stamps, and boundary marks, so that little is lost when a recording is cut off."""
+"""A writer of XDF files: small chunks, raw stamps, and boundary marks, so that little is lost in a crash."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class XdfWriter:
 
     def __init__(self, path: str | Path) -> None:
         self._streams: dict[int, _Written] = {}
-        self._file = Path(path).open("xb")
+        self._file = Path(path).open("xb")  # noqa: SIM115
         self._file.write(MAGIC)
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
         self._write(FILE_HEADER, _xml(version="1.0", datetime=now))
@@ -129,7 +129,7 @@ class XdfWriter:
 
     def add_header(self, xml: bytes, *, stream_id: int | None = None) -> int:
         """Write a stream header as it is, such as one that came over the network; return the stream's number."""
-        root = ElementTree.fromstring(xml.decode("utf-8"))  # noqa: S314: written by this program or by liblsl
+        root = ElementTree.fromstring(xml.decode("utf-8"))  # noqa: S314
         channel_format = (root.findtext("channel_format") or "").strip()
         if channel_format != STRING_FORMAT and channel_format not in NUMERIC_FORMATS:
             raise XdfError(f"channel_format is {channel_format!r}, none of XDF's")
@@ -254,4 +254,5 @@ def _xml(**facts: str) -> bytes:
 
 
 def _serialised(root: ElementTree.Element) -> bytes:
-    return b'<?xml version="1.0"?>' + ElementTree.tostring(root, encoding="utf-8", xml_declaration=False)
+    body: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=False)
+    return b'<?xml version="1.0"?>' + body
