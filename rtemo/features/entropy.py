@@ -105,7 +105,7 @@ class DifferentialEntropy:
     def __init__(self, settings: DifferentialEntropySettings) -> None:
         self._settings = settings
         self._labels: tuple[str, ...] = ()
-        self._most_samples = 0.0
+        self._nominal = 0.0
         self._variances: _Variances | None = None
 
     @property
@@ -124,7 +124,7 @@ class DifferentialEntropy:
                 cure="Choose another stream or another extractor.",
             )
         self._labels = description.channel_labels
-        self._most_samples = MAX_EXCESS * rate_hz * grid.length_s + 1
+        self._nominal = rate_hz * grid.length_s
         bands = self._settings.band_edges
         if self._settings.method == "filterbank":
             self._variances = FilterBank(bands, rate_hz, self._settings.order, description.channels, where=where)
@@ -144,9 +144,8 @@ class DifferentialEntropy:
 
     def close(self, window: ClosingWindow) -> Floats | Missing:
         """Entropies, shape (channels * bands,), channel by channel."""
-        if window.samples > self._most_samples:
-            expected = self._most_samples / MAX_EXCESS
-            return Missing(f"{window.samples} samples where about {expected:.0f} were expected")
+        if window.samples > MAX_EXCESS * self._nominal + 1:
+            return Missing(f"{window.samples} samples where about {self._nominal:.0f} were expected")
         with np.errstate(invalid="ignore", over="ignore"):
             variances = self._engine.variances(window)
         if variances is None:
