@@ -49,7 +49,7 @@ def draw(folder: Path, path: Path) -> None:
             middle.axvspan(t, t + 1, color="white", alpha=0.75, lw=0)
     middle.set(ylabel="probability", ylim=(0, 1))
     middle.legend(loc="upper left", ncols=3, framealpha=0.9)
-    for level, (view, name) in enumerate(VIEWS.items()):
+    for level, view in enumerate(VIEWS):
         for t, row in zip(at, rows, strict=True):
             there = row[f"available_{view}"] == "1"
             strength = max(0.0, float(row[f"contribution_{view}"])) if there else 0.0

@@ -13,6 +13,7 @@ import typer
 from rtemo.cli.demo import demo
 from rtemo.cli.evaluate import evaluate
 from rtemo.cli.features import features
+from rtemo.cli.info import info
 from rtemo.cli.play import play
 from rtemo.cli.train import train
 from rtemo.errors import RtemoError
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (features, train, play, evaluate, demo):
+for command in (info, features, train, play, evaluate, demo):
     app.command()(command)
 
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from rtemo.config import Configuration
     from rtemo.extraction import Extraction
+
+FILE_WIDTH = 120
 
 Recordings = Annotated[
     list[Path], typer.Argument(help="Recordings: XDF, EDF, BDF, FIF, BrainVision, EEGLAB.", show_default=False)
@@ -25,6 +28,14 @@ Unsynchronised = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1; the configuration's if not given.")
 ]
+
+
+def output() -> Console:
+    """Where tables go: as wide as the terminal, or wide enough for a file."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=FILE_WIDTH)
 
 
 def warn(lines: Iterable[str]) -> None:

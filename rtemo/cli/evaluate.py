@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import Device, Recordings, Unsynchronised
+from rtemo.cli.common import Device, Recordings, Unsynchronised, output
 
 if TYPE_CHECKING:
     from rtemo.evaluation.evaluate import Evaluation
@@ -51,10 +51,9 @@ def evaluate(
 
 
 def _print(result: Evaluation, labels: list[str], *, transductive: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = output()
 
     def figures(title: str, rows: dict[str, Scores]) -> None:
         table = Table(title=title, title_justify="left")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import ConfigOption, Device, Unsynchronised, warn
+from rtemo.cli.common import ConfigOption, Device, Unsynchronised, output, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,13 +70,12 @@ def play(
 def show(predictions: Iterable[tuple[FeatureWindow, Prediction]], labels: list[str], views: tuple[str, ...]) -> str:
     """Watch predictions pass by; returns a summary line.
 
-    On a terminal the latest ones are a live table. Elsewhere one table is printed at the end, of the first windows and of
+    On a terminal the latest ones are a live table. Elsewhere one table is printed at the end: the first window, and
     those at which a view was lost or came back.
     """
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console()
+    console = output()
     rows: list[tuple[FeatureWindow, Prediction]] = []
     turning: list[tuple[FeatureWindow, Prediction]] = []
     count, said, missing = 0, Counter[str](), Counter[str]()

@@ -38,11 +38,13 @@ def train(
     from rtemo.config import load_configuration
     from rtemo.errors import ConfigurationError
     from rtemo.model.bundle import save_bundle
+    from rtemo.model.settings import make_settings
     from rtemo.training import train_bundle
 
     if resume and checkpoint is None:
         raise ConfigurationError("--resume needs --checkpoint.", cure="Say where the state was kept.")
     settings = load_configuration(config)
+    make_settings(settings.model.preset, settings.model.settings)  # a wrong one is refused before anything is read
     labelled = extract_all(recordings, settings, unsynchronised=unsynchronised)
     further = extract_all(unlabelled or [], settings, read_labels=False, unsynchronised=unsynchronised)
     with progress_bar() as progress:

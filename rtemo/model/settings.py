@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtemo.errors import ModelError
+from rtemo.errors import ConfigurationError
 
 Size = Annotated[int, Field(ge=1, le=4096)]
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
@@ -182,15 +182,15 @@ def make_settings(preset: str = "default", overrides: Mapping[str, Any] | None =
 
     Raises
     ------
-    ModelError
+    ConfigurationError
         A preset or a setting is unknown, or a value is out of range.
     """
     if preset not in PRESETS:
-        raise ModelError(f"model preset {preset!r} is unknown.", cure=f"Use one of {', '.join(PRESETS)}.")
+        raise ConfigurationError(f"model preset {preset!r} is unknown.", cure=f"Use one of {', '.join(PRESETS)}.")
     try:
         return SimvaeSettings.model_validate({**PRESETS[preset], **(overrides or {})})
     except ValidationError as error:
-        raise ModelError("; ".join(_describe(problem) for problem in error.errors()) + ".") from error
+        raise ConfigurationError("[model.settings]: " + "; ".join(_describe(problem) for problem in error.errors()) + ".") from error
 
 
 def _describe(problem: Any) -> str:

@@ -1,0 +1,85 @@
+"""A simulated participant's two sessions and a bundle trained on the first, made once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rtemo import cli
+from rtemo.demonstration import record
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What the tests work on."""
+
+    folder: Path
+    config: Path
+    calibration: Path
+    session: Path
+    bundle: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+CONFIG = """
+labels = ["negative", "neutral", "positive"]
+[views.eeg]
+stream = { type = "EEG" }
+features = "differential-entropy"
+[views.eye]
+stream = { type = "EyeFeatures" }
+features = "identity"
+[markers]
+stream = { type = "Markers" }
+labels = { "clip/negative" = "negative", "clip/neutral" = "neutral", "clip/positive" = "positive" }
+[model.settings]
+steps = 300
+"""
+
+
+@pytest.fixture
+def rtemo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["rtemo", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        out, err = capsys.readouterr()
+        return Outcome(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A folder with configuration, recordings and bundle; tests must not change them."""
+    folder = tmp_path_factory.mktemp("lab")
+    calibration, session = record(folder, seed=0)
+    config = folder / "lab.toml"
+    config.write_text(CONFIG)
+    bundle = folder / "bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["rtemo", "train", str(config), str(calibration), "-o", str(bundle)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    assert stop.value.code in (0, None)
+    return Lab(folder, config, calibration, session, bundle)

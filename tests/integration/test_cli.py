@@ -1,0 +1,231 @@
+"""The commands, end to end, on a simulated participant: what they write, what they say, and how they fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Lab, Run
+
+LABELS = ["negative", "neutral", "positive"]
+SCORE_KEYS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "windows", "confusion"}
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
+
+
+def test_help_teaches_and_imports_nothing_heavy() -> None:
+    probe = (
+        "import sys; sys.argv = ['rtemo', '--help']\n"
+        "from rtemo.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'mne', 'PySide6', 'scipy', 'numpy', 'pydantic', 'pylsl'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("train", "play", "evaluate", "features", "info", "demo"):
+        assert command in done.stdout
+
+
+def test_play_writes_a_row_for_every_window_and_names_the_missing_views(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    done = rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path)
+    assert done.code == 0
+    rows = rows_of(tmp_path)
+    windows = [int(row["window"]) for row in rows]
+    assert windows == list(range(windows[0], windows[0] + len(rows)))
+    assert float(rows[0]["start"]) == 5000.0
+    for row in rows:
+        p = np.array([float(row[f"p_{label}"]) for label in LABELS])
+        assert p.sum() == pytest.approx(1, abs=1e-5)
+        at = float(row["start"]) - 5000.0
+        if 90 <= at < 120:
+            assert row["available_eeg"] == "0"
+            assert float(row["weight_eeg"]) == 0
+            assert float(row["contribution_eeg"]) == 0
+        if 135 <= at < 145:
+            assert (row["available_eeg"], row["available_eye"], row["label"]) == ("0", "0", "none")
+            np.testing.assert_allclose(p, 1 / 3, atol=1e-6)
+        elif row["label"] != "none":
+            assert row["label"] == LABELS[int(p.argmax())]
+            weights = float(row["weight_eeg"]) + float(row["weight_eye"])
+            assert weights == pytest.approx(1, abs=1e-5)
+    assert "eye missing in" in done.out
+
+
+def test_two_replays_are_the_same_to_the_last_digit(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path / name).code == 0
+    assert (tmp_path / "one" / "predictions.csv").read_bytes() == (tmp_path / "two" / "predictions.csv").read_bytes()
+
+
+def test_evaluate_prints_exactly_the_promised_json(lab: Lab, rtemo: Run) -> None:
+    done = rtemo("evaluate", lab.bundle, lab.calibration, lab.session, "--json")
+    assert done.code == 0
+    result = json.loads(done.out)
+    assert set(result) == {"windows", "conditions", "recordings"}
+    assert set(result["conditions"]) == {"complete", "without:eeg", "without:eye"}
+    assert set(result["recordings"]) == {"calibration.xdf", "session.xdf"}
+    for scores in (*result["conditions"].values(), *result["recordings"].values()):
+        assert set(scores) == SCORE_KEYS
+        assert np.shape(scores["confusion"]) == (3, 3)
+        assert np.sum(scores["confusion"]) == scores["windows"]
+    assert result["windows"] >= result["conditions"]["complete"]["windows"]
+    assert result["conditions"]["complete"]["accuracy"] > 0.6
+    for missing in ("eeg", "eye"):
+        assert result["conditions"][f"without:{missing}"]["accuracy"] > 0.5
+
+
+def test_play_and_evaluate_agree_window_by_window(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path)
+    rtemo("features", lab.session, "-c", lab.config, "-o", tmp_path / "f.npz")
+    truth = np.load(tmp_path / "f.npz")
+    rows = {round(float(row["start"]), 6): row for row in rows_of(tmp_path)}
+    labelled = [
+        (round(float(s), 6), str(label)) for s, label in zip(truth["start"], truth["label"], strict=True) if label
+    ]
+    seen = [(rows[s]["label"], label) for s, label in labelled if rows[s]["label"] != "none"]
+    played = np.mean([said == label for said, label in seen])
+    scores = json.loads(rtemo("evaluate", lab.bundle, lab.session, "--json").out)["conditions"]["complete"]
+    assert scores["windows"] == len(seen)
+    assert scores["accuracy"] == pytest.approx(played)
+
+
+def test_features_writes_the_promised_arrays(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    assert rtemo("features", lab.session, "-c", lab.config, "-o", tmp_path / "f.npz").code == 0
+    arrays = np.load(tmp_path / "f.npz", allow_pickle=False)
+    expected = {"start", "stop", "label"}
+    for view in ("eeg", "eye"):
+        expected |= {view, f"available_{view}", f"coverage_{view}", f"names_{view}"}
+    assert set(arrays.files) == expected
+    windows = len(arrays["start"])
+    assert arrays["eeg"].shape == (windows, 40)
+    assert arrays["names_eeg"][:2].tolist() == ["Fp1:delta", "Fp1:theta"]
+    np.testing.assert_array_equal(np.isfinite(arrays["eeg"]).all(axis=1), arrays["available_eeg"])
+    np.testing.assert_array_equal(np.isnan(arrays["eye"]).all(axis=1), ~arrays["available_eye"])
+    np.testing.assert_allclose(arrays["stop"] - arrays["start"], 1.0)
+    assert set(arrays["label"].tolist()) == {"", *LABELS}
+
+
+def test_the_same_seed_trains_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert rtemo("train", lab.config, lab.calibration, "--seed", 3, "-o", tmp_path / name).code == 0
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert one != (lab.bundle / "model.safetensors").read_bytes()
+
+
+def test_labels_of_unlabelled_recordings_are_never_read(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.xdf"
+    copy.write_bytes(lab.session.read_bytes())
+    events = tmp_path / "copy_events.tsv"
+    models = []
+    for text in ("onset\tduration\ttrial_type\n0\t100\tpositive\n", "this is no events file"):
+        events.write_text(text)
+        out = tmp_path / f"bundle{len(models)}"
+        done = rtemo("train", lab.config, lab.calibration, "--unlabelled", copy, "-o", out)
+        assert done.code == 0
+        models.append((out / "model.safetensors").read_bytes())
+    assert models[0] == models[1]
+    manifest = json.loads((tmp_path / "bundle0" / "bundle.json").read_text())
+    assert [r["labelled"] for r in manifest["recordings"]] == [True, False]
+
+
+def test_an_interrupted_training_resumes_to_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    done = rtemo("train", lab.config, lab.calibration, "--checkpoint", state, "--resume", "-o", tmp_path / "b")
+    assert done.code == 0
+    again = rtemo("train", lab.config, lab.calibration, "--checkpoint", state, "--resume", "-o", tmp_path / "c")
+    assert again.code == 0
+    assert (tmp_path / "b" / "model.safetensors").read_bytes() == (tmp_path / "c" / "model.safetensors").read_bytes()
+    assert (tmp_path / "b" / "model.safetensors").read_bytes() == (lab.bundle / "model.safetensors").read_bytes()
+    assert rtemo("train", lab.config, lab.calibration, "--resume", "-o", tmp_path / "d").code == 2
+
+
+def edited(lab: Lab, tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    text = lab.config.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "edited.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (("length_s", "length_s"), 0, ""),
+        (('labels = ["neg', 'lables = ["neg'), 2, "did you mean 'labels'"),
+        (('type = "EEG"', 'type = "EGG"'), 3, "eeg"),
+        (("differential-entropy", "differential-entropie"), 2, "differential-entropy"),
+        (("steps = 300", "stepps = 300"), 2, "did you mean 'steps'"),
+        (('features = "identity"', 'features = "identity"\nrequired = true\nchannels = ["pupil"]'), 3, "pupil_mean"),
+        (('"positive"]', '"positive", "bored"]'), 1, "bored"),
+        (('"clip/positive" = "positive"', '"clip/joy" = "positive"'), 1, "positive"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_with_its_exit_code(
+    lab: Lab, rtemo: Run, tmp_path: Path, change: tuple[str, str], code: int, said: str
+) -> None:
+    if code == 0:
+        path = edited(lab, tmp_path, ("[views.eeg]", "[window]\nlength_s = 2.0\n[views.eeg]"))
+    elif code == 3 and "EGG" in change[1]:
+        path = edited(
+            lab,
+            tmp_path,
+            change,
+            ('features = "differential-entropy"', 'features = "differential-entropy"\nrequired = true'),
+        )
+    else:
+        path = edited(lab, tmp_path, change)
+    done = rtemo("train", path, lab.calibration, "-o", tmp_path / "b")
+    assert done.code == code, done.err
+    if code:
+        errors = [line for line in done.err.splitlines() if line.startswith("rtemo: ")]
+        assert len(errors) == 1
+        assert said in errors[0]
+        assert "Traceback" not in done.err
+        assert not (tmp_path / "b").exists()
+
+
+def test_a_bundle_for_other_windows_or_views_is_refused_with_the_differences(
+    lab: Lab, rtemo: Run, tmp_path: Path
+) -> None:
+    longer = edited(lab, tmp_path, ("[views.eeg]", "[window]\nlength_s = 2.0\n[views.eeg]"))
+    done = rtemo("play", lab.session, "-c", longer, "-m", lab.bundle)
+    assert done.code == 1
+    assert "window.length_s: trained with 1.0, configured 2.0" in done.err
+    fewer = edited(lab, tmp_path, ('stream = { type = "EEG" }', 'stream = { type = "EEG" }\nchannels = ["Fp1", "Fp2"]'))
+    done = rtemo("play", lab.session, "-c", fewer, "-m", lab.bundle)
+    assert done.code == 1
+    assert "views.eeg.channels" in done.err
+
+
+def test_a_bundle_that_is_none_is_refused(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    done = rtemo("evaluate", tmp_path, lab.session)
+    assert done.code == 1
+    assert "not a bundle" in done.err
+    done = rtemo("play", lab.folder / "none.xdf", "-c", lab.config, "-m", lab.bundle)
+    assert done.code == 1
+    assert "none.xdf" in done.err
+
+
+def test_train_does_not_write_over_what_is_no_bundle(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("years of work")
+    done = rtemo("train", lab.config, lab.calibration, "-o", tmp_path)
+    assert done.code == 1
+    assert (tmp_path / "thesis.docx").read_text() == "years of work"
+
+
+def test_wrong_usage_is_exit_code_2(lab: Lab, rtemo: Run) -> None:
+    assert rtemo("play").code == 2
+    assert rtemo("fly").code == 2
+    assert rtemo("train", lab.config, "-o", "x").code == 2
