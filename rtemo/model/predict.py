@@ -229,6 +229,7 @@ class _Forward(torch.nn.Module):
         spread = torch.where(settled, 0.0, spread)
         value = means.gather(2, winner[:, None].expand(-1, subsets, -1)).squeeze(2)
         contributions = value @ self.shapley + self.prior[winner] * self.empty
+        contributions = torch.where(available, contributions, 0.0)
         weights = torch.where(available, model.log_weights(available).exp(), 0.0)
         return torch.cat([full, spread, weights, contributions], dim=1)
 
