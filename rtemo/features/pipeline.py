@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtemo.config import Configuration, StreamSelector, ViewSettings
+from rtemo.config import Configuration, ViewSettings
 from rtemo.errors import StreamError
 from rtemo.features.base import ClosingWindow, Extractor, Missing, ViewSource
 from rtemo.features.registry import make_extractor
@@ -176,6 +176,8 @@ class FeaturePipeline:
     def _view_features(self, view: _View, window: Window, share: Share) -> Floats | Missing:
         if share.gap:
             return Missing("gap")
+        if share.samples == 0 and view.min_coverage == 0:
+            return Missing("no samples")
         if share.samples == 0 or share.coverage < view.min_coverage:
             return Missing(f"coverage {share.coverage:.2f} < {view.min_coverage:.2f}")
         closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
@@ -194,7 +196,7 @@ def find_stream(
         The selector fits several streams, or none and the view is required.
     """
     streams = list(streams)
-    fitting = [stream for stream in streams if not stream.is_text and _fits(settings.stream, stream)]
+    fitting = [stream for stream in streams if not stream.is_text and settings.stream.matches(stream)]
     if len(fitting) > 1:
         raise StreamError(
             f"{origin}: view {view!r} wants the stream with {settings.stream}, and {len(fitting)} fit: "
@@ -207,11 +209,6 @@ def find_stream(
             cure=f"Correct [views.{view}] stream, or drop required = true.",
         )
     return fitting[0] if fitting else None
-
-
-def _fits(selector: StreamSelector, stream: StreamDescription) -> bool:
-    wanted: Mapping[str, str] = selector.model_dump(exclude_none=True)
-    return all(getattr(stream, key) == value for key, value in wanted.items())
 
 
 def _listing(streams: Iterable[StreamDescription]) -> str:

@@ -231,7 +231,9 @@ def test_windows_do_not_depend_on_how_samples_were_cut_into_chunks(steps, shape,
     cut = []
     for one in chunks:
         at = data.draw(st.integers(0, 7))
-        cut += [Chunk(one.stream, s, np.zeros((len(s), 1)), one.segment) for s in np.split(one.stamps_s, [at]) if len(s)]
+        cut += [
+            Chunk(one.stream, s, np.zeros((len(s), 1)), one.segment) for s in np.split(one.stamps_s, [at]) if len(s)
+        ]
     rates = dict.fromkeys("abc", 7.0)
     one, other = windower(rates, *shape, lost_after_s=2.0), windower(rates, *shape, lost_after_s=2.0)
     np.testing.assert_equal(run(one, chunks), run(other, cut))

@@ -22,7 +22,7 @@ FLOOR = 0.5 * math.log(2 * math.pi * math.e * VARIANCE_FLOOR)
 
 
 def reference(signals, rate_hz, bands=SEED_BANDS, length=None):
-    """DE of (channels, samples) by numpy.fft in float64; a window of n samples keeps the length's bins and Hann window."""
+    """DE of (channels, samples) by numpy.fft in float64; other numbers keep the length's bins and Hann window."""
     n = signals.shape[1]
     length = n if length is None else length
     position = np.arange(n, dtype=np.float64)
@@ -82,7 +82,10 @@ def test_a_sine_has_the_entropy_of_half_its_squared_amplitude(amplitude):
     assert differential_entropy(wave, 500.0)[0, 0, 2] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(("rate_hz", "length_s"), [(128.0, 1.0), (250.0, 1.0), (500.0, 4.0), (512.0, 1.5), (997.0, 1.0), (1000.0, 1.0), (4000.0, 1.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rate_hz", "length_s"),
+    [(128.0, 1.0), (250.0, 1.0), (500.0, 4.0), (512.0, 1.5), (997.0, 1.0), (1000.0, 1.0), (4000.0, 1.0)],
+)
 def test_the_batch_agrees_with_numpy(rate_hz, length_s):
     rng = np.random.default_rng(1)
     windows = np.stack([coloured(rng, 9, round(rate_hz * length_s)) for _ in range(16)])
@@ -103,7 +106,9 @@ def test_offsets_and_trends_cost_the_batch_no_precision(disturbance):
     np.testing.assert_allclose(differential_entropy(windows, 1000.0), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("length_s", "hop_s"), [(1.0, 1.0), (1.0, 0.25), (1.0, 0.3), (1.5, 1.0), (0.5, 1.25), (4.0, 1.0)])
+@pytest.mark.parametrize(
+    ("length_s", "hop_s"), [(1.0, 1.0), (1.0, 0.25), (1.0, 0.3), (1.5, 1.0), (0.5, 1.25), (4.0, 1.0)]
+)
 @pytest.mark.parametrize("rate_hz", [128.0, 500.0, 1000.0])
 def test_streaming_agrees_with_numpy_and_with_the_batch(length_s, hop_s, rate_hz):
     rng = np.random.default_rng(3)
@@ -120,7 +125,12 @@ def test_streaming_agrees_with_numpy_and_with_the_batch(length_s, hop_s, rate_hz
             np.testing.assert_allclose(features.reshape(6, 3), batch, atol=1e-5)
 
 
-@given(st.lists(st.integers(1, 1999), max_size=30), st.sampled_from([(1.0, 1.0), (1.0, 0.4), (0.5, 0.7)]), st.booleans(), st.sampled_from(["dft", "filterbank"]))  # fmt: skip
+@given(
+    st.lists(st.integers(1, 1999), max_size=30),
+    st.sampled_from([(1.0, 1.0), (1.0, 0.4), (0.5, 0.7)]),
+    st.booleans(),
+    st.sampled_from(["dft", "filterbank"]),
+)
 @settings(deadline=None, max_examples=60)
 def test_results_do_not_depend_on_chunks_in_a_bit(cuts, shape, single, method):
     rng = np.random.default_rng(4)
