@@ -1,4 +1,4 @@
-"""A saved model: a folder of ``model.safetensors``, ``bundle.json``, ``probe.safetensors``. Loading executes nothing."""
+"""A saved model: ``model.safetensors``, ``bundle.json``, ``probe.safetensors`` in a folder; nothing in it is executed."""
 
 from __future__ import annotations
 

@@ -133,10 +133,14 @@ class Decoders(nn.Module):
             out = torch.addmm(bias, hidden[view], weight).view(components, count, -1)
             if self._per_window:
                 mean, raw = out.chunk(2, dim=-1)
+                views.append(Normal(mean, bound_log_var(raw, *self._std)))
             else:
-                mean, raw = out, self.shared[view]
-            views.append(Normal(mean, bound_log_var(raw, *self._std)))
+                views.append(Normal(out, self.shared_log_var(view)))
         return views
+
+    def shared_log_var(self, view: int) -> Tensor:
+        """Log-variance (d_w,) of a view, where it is not a matter of the window."""
+        return bound_log_var(self.shared[view], *self._std)
 
 
 class Imputer(nn.Module):

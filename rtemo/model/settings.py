@@ -190,7 +190,8 @@ def make_settings(preset: str = "default", overrides: Mapping[str, Any] | None =
     try:
         return SimvaeSettings.model_validate({**PRESETS[preset], **(overrides or {})})
     except ValidationError as error:
-        raise ConfigurationError("[model.settings]: " + "; ".join(_describe(problem) for problem in error.errors()) + ".") from error
+        problems = "; ".join(_describe(problem) for problem in error.errors())
+        raise ConfigurationError(f"[model.settings]: {problems}.") from error
 
 
 def _describe(problem: Any) -> str:

@@ -1,0 +1,83 @@
+"""The front end: whitened, canonical, and untroubled by missing rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from toys import small_settings
+
+from rtemo.model.front_end import fit_front_end
+
+
+def _views(windows: int = 3000, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(windows, 2))
+    views = [np.hstack([shared, rng.normal(size=(windows, extra))]) for extra in (4, 2)]
+    mixed = [
+        x @ rng.normal(size=(x.shape[1], x.shape[1] + 1)) + 0.1 * rng.normal(size=(windows, x.shape[1] + 1))
+        for x in views
+    ]
+    return [(x - x.mean(0)) / x.std(0) for x in mixed]
+
+
+def test_pca_outputs_are_white() -> None:
+    views = _views()
+    outputs = fit_front_end(views, small_settings(front_end="pca", pca_size=4))(views)
+    for out, size in zip(outputs, (4, 4), strict=True):
+        assert out.shape[1] == size
+        assert_allclose(np.cov(out.T), np.eye(size), atol=0.01)
+
+
+def test_cca_finds_what_the_views_share() -> None:
+    views = _views()
+    a, b = fit_front_end(views, small_settings(front_end="cca", cca_size=3, front_end_ridge=1e-6))(views)
+    correlations = [abs(np.corrcoef(a[:, i], b[:, i])[0, 1]) for i in range(3)]
+    assert correlations[0] > 0.9
+    assert correlations[1] > 0.9
+    assert correlations[2] < 0.3
+    whitened = [np.linalg.svd(x - x.mean(0), full_matrices=False)[0] for x in views]
+    exact = np.linalg.svd(whitened[0].T @ whitened[1])[1]
+    assert_allclose(correlations, exact[:3], atol=0.01)
+
+
+def test_both_puts_canonical_and_principal_directions_side_by_side() -> None:
+    views = _views()
+    front_end = fit_front_end(views, small_settings(front_end="both", cca_size=2, pca_size=3))
+    assert front_end.dims == (5, 5)
+    assert front_end.features == (7, 5)
+
+
+@pytest.mark.parametrize("kind", ["pca", "cca", "both", "none"])
+def test_missing_rows_stay_missing_and_change_little(kind: str) -> None:
+    views = _views()
+    holed = [x.copy() for x in views]
+    rng = np.random.default_rng(1)
+    for x in holed:
+        x[rng.random(len(x)) < 0.2] = np.nan
+    settings = small_settings(front_end=kind, cca_size=2, pca_size=2)
+    whole, partial = fit_front_end(views, settings)(views), fit_front_end(holed, settings)(holed)
+    for full, out, x in zip(whole, partial, holed, strict=True):
+        there = np.isfinite(x).all(axis=1)
+        assert np.isnan(out[~there]).all()
+        assert np.isfinite(out[there]).all()
+        for column in range(out.shape[1]):
+            assert abs(np.corrcoef(full[there, column], out[there, column])[0, 1]) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["pca", "cca", "both"])
+def test_constant_features_and_few_windows_give_finite_maps(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    views = [rng.normal(size=(3, 8)), np.zeros((3, 4)), np.full((3, 2), np.nan)]
+    views[2][0] = 1.0
+    front_end = fit_front_end(views, small_settings(front_end=kind))
+    for out in front_end(views):
+        assert out.shape[1] >= 1
+        assert np.isfinite(out[0]).all()
+
+
+def test_outputs_and_inputs_are_clamped() -> None:
+    views = _views()
+    front_end = fit_front_end(views, small_settings(front_end="pca"))
+    wild = [np.full((1, x.shape[1]), 1e12) for x in views]
+    assert all(np.abs(out).max() <= 8 for out in front_end(wild))
