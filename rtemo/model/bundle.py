@@ -1,4 +1,4 @@
-"""A saved model: ``model.safetensors``, ``bundle.json``, ``probe.safetensors`` in a folder; nothing in it is executed."""
+"""A saved model: ``model.safetensors``, ``bundle.json``, ``probe.safetensors`` in a folder; nothing is executed."""
 
 from __future__ import annotations
 

@@ -40,9 +40,14 @@ class Normal(NamedTuple):
     mean: Tensor
     log_var: Tensor
 
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation."""
+        return torch.exp(0.5 * self.log_var)
+
     def rsample(self, noise: Tensor) -> Tensor:
         """Draw mean + std * noise."""
-        return self.mean + torch.exp(0.5 * self.log_var) * noise
+        return torch.addcmul(self.mean, self.std, noise)
 
 
 def _weight(generator: torch.Generator, *shape: int, fan_in: int, gain: float = 1.0) -> nn.Parameter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from rtemo.model.trained import TrainedModel, frozen_copy, resolve_device
 
 Floats = NDArray[np.float64]
 MAX_ROWS = 32_768
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Predictor:
         classes = len(self.class_names)
         self._splits = (classes, classes + 1, classes + 1 + len(self.views))
         self._row = np.zeros((1, sum(self.dims)), dtype=np.float32)
-        self._there = np.zeros((1, len(self.dims)), dtype=np.bool_)
+        self._there = np.zeros((1, len(self.dims)), dtype=np.float32)
         # The tensors share the arrays' memory: one window is predicted without an allocation on the way in.
         self._inputs = torch.from_numpy(self._row), torch.from_numpy(self._there)
         self._graph = _Graph(self._forward, *self._inputs, self._device) if self._device.type == "cuda" else None
@@ -133,14 +135,15 @@ class Predictor:
         if len(counts) != 1:
             raise ModelError(f"views of {sorted(counts)} windows: expected one number, the same for all views.")
         count = counts.pop()
-        columns, there = [], np.zeros((count, len(self.views)), dtype=np.bool_)
+        columns, there = [], np.zeros((count, len(self.views)), dtype=np.float32)
         for index, (name, dim) in enumerate(zip(self.views, self.dims, strict=True)):
             x = np.full((count, dim), np.nan) if name not in views else views[name]
             if x.shape != (count, dim):
                 raise ModelError(f"view {name!r} has shape {x.shape}: expected ({count}, {dim}).")
             x = x.astype(np.float32)
-            there[:, index] = np.isfinite(x).all(axis=1)
-            columns.append(np.where(there[:, index, None], x, np.float32(0)))
+            finite = np.isfinite(x).all(axis=1)
+            there[:, index] = finite
+            columns.append(np.where(finite[:, None], x, np.float32(0)))
         rows, available = torch.from_numpy(np.hstack(columns)), torch.from_numpy(there)
         chunk = max(1, MAX_ROWS // self._forward.rows_a_window)
         with torch.inference_mode():
@@ -161,12 +164,16 @@ class Predictor:
 
 
 class _Forward(torch.nn.Module):
-    """Standardised features to all outputs side by side: every subset of views and every imputation in one batch."""
+    """Standardised features to all outputs side by side: every subset of views and every imputation in one batch.
+
+    The model is small, so a window costs what its operations cost to start: masks are 0 and 1 in floating point, which
+    saves conversions, and whatever does not depend on the window is worked out here, once.
+    """
 
     shown: Tensor
     shapley: Tensor
-    empty: Tensor
     prior: Tensor
+    weights: Tensor
     noise: Tensor
     front: Tensor
     front_bias: Tensor
@@ -174,26 +181,29 @@ class _Forward(torch.nn.Module):
     def __init__(self, trained: TrainedModel, imputations: int) -> None:
         super().__init__()
         self.model = frozen_copy(trained).model.requires_grad_(False)
+        classifier = self.model.classifier
+        for parameter in (classifier.head, classifier.head_bias, classifier.skip):
+            if parameter is not None:
+                parameter /= trained.temperature
         inputs = sum(self.model.dims)
         subsets = coalitions(len(trained.views))
         generator = torch.Generator().manual_seed(trained.seed)
         noise = torch.randn(imputations, inputs, generator=generator) if imputations else torch.zeros(1, inputs)
-        self._imputes = self.model.imputer is not None
-        if not self._imputes:
+        if self.model.imputer is None:
             noise = noise[:1]
         self.rows_a_window = len(subsets.shown) * len(noise)
         matrices = [view.matrix for view in trained.front_end.maps if view.matrix is not None]
         self._plain = not matrices
         front = block_diag(*matrices)
         offset = np.concatenate([view.offset for view in trained.front_end.maps])
+        shapley = np.vstack([subsets.weights.T, subsets.empty])
         self.register_buffer("front", torch.from_numpy(front).float())
         self.register_buffer("front_bias", torch.from_numpy(np.zeros(0) if self._plain else -(offset @ front)).float())
         self.register_buffer("noise", noise)
         self.register_buffer("shown", torch.from_numpy(subsets.shown).float())
-        self.register_buffer("shapley", torch.from_numpy(subsets.weights.T.copy()).float())
-        self.register_buffer("empty", torch.from_numpy(subsets.empty).float())
+        self.register_buffer("shapley", torch.from_numpy(shapley).float())
         self.register_buffer("prior", torch.from_numpy(trained.prior).float())
-        self._temperature = trained.temperature
+        self.register_buffer("weights", self.model.log_weights().exp())
 
     def forward(self, features: Tensor, available: Tensor) -> Tensor:
         """(windows, K + 1 + 2 V): probabilities, spread, posterior weights, contributions.
@@ -202,35 +212,36 @@ class _Forward(torch.nn.Module):
         ----------
         features : Tensor of float32, shape (windows, all features)
             0 in missing views.
-        available : Tensor of bool, shape (windows, V)
+        available : Tensor of float32, shape (windows, V)
+            1 where available, else 0.
         """
         windows, model = len(features), self.model
+        (subsets, views), draws = self.shown.shape, len(self.noise)
         x = features.clamp(-CLAMP, CLAMP)
         if not self._plain:
-            x = torch.addmm(self.front_bias, x, self.front).clamp(-CLAMP, CLAMP)
-        subsets, views = self.shown.shape
-        seen = (self.shown * available[:, None]).view(windows * subsets, views)
+            x = torch.addmm(self.front_bias, x, self.front).clamp_(-CLAMP, CLAMP)
+        seen = self.shown * available[:, None]
         x = x[:, None].expand(-1, subsets, -1).reshape(windows * subsets, -1)
-        if self._imputes and model.imputer is not None:
-            dims_seen = model.by_dim(seen)
-            psi = model.imputer(x, dims_seen, seen)
+        if model.imputer is not None:
+            flat = seen.view(windows * subsets, views)
+            dims_seen = model.by_dim(flat)
+            psi = model.imputer(x, dims_seen, flat)
             base = torch.lerp(psi.mean, x, dims_seen)
-            scale = torch.exp(0.5 * psi.log_var) * (1 - dims_seen)
+            scale = torch.addcmul(psi.std, psi.std, dims_seen, value=-1)
             x = torch.addcmul(base[:, None], scale[:, None], self.noise).view(windows * self.rows_a_window, -1)
-        logits = model.classify(x)
-        probabilities = torch.softmax(logits / self._temperature, dim=-1).view(windows, subsets, len(self.noise), -1)
-        nothing = seen.view(windows, subsets, views).sum(-1, keepdim=True) == 0
-        means = torch.where(nothing, self.prior, probabilities.mean(dim=2))
+        probabilities = torch.softmax(model.classify(x), dim=-1).view(windows, subsets, draws, -1)
+        any_seen = seen.amax(dim=-1, keepdim=True)
+        means = torch.lerp(self.prior, probabilities.mean(dim=2), any_seen)
         full = means[:, 0]
-        winner = full.argmax(dim=-1, keepdim=True)
-        draws = probabilities[:, 0].gather(2, winner[:, None].expand(-1, len(self.noise), -1))
-        spread = draws.std(dim=1, correction=0)
-        settled = (available.all(dim=1) | ~available.any(dim=1))[:, None]
-        spread = torch.where(settled, 0.0, spread)
-        value = means.gather(2, winner[:, None].expand(-1, subsets, -1)).squeeze(2)
-        contributions = value @ self.shapley + self.prior[winner] * self.empty
-        contributions = torch.where(available, contributions, 0.0)
-        weights = torch.where(available, model.log_weights(available).exp(), 0.0)
+        winner = full.argmax(dim=-1)[:, None, None]
+        value = torch.cat([means, self.prior.expand(windows, 1, -1)], dim=1)
+        contributions = value.gather(2, winner.expand(-1, subsets + 1, -1)).squeeze(2) @ self.shapley
+        winning = probabilities[:, 0].gather(2, winner.expand(-1, draws, -1)).squeeze(2)
+        deviation = winning - winning.mean(dim=1, keepdim=True)
+        partly = available.amax(dim=1, keepdim=True) - available.amin(dim=1, keepdim=True)
+        spread = torch.linalg.vector_norm(deviation, dim=1, keepdim=True) * partly / math.sqrt(draws)
+        weights = available * self.weights
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp_min_(TINY)
         return torch.cat([full, spread, weights, contributions], dim=1)
 
 
