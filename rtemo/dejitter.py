@@ -45,6 +45,7 @@ _WARM_BLOCKS = 25
 _COLD_PRIOR = 4.0
 _WARM_PRIOR = 400.0
 _LEAST_STEP = 0.25
+_LEAST_RATE = 0.02
 _LEAST_MEMORY_BLOCKS = 5
 _CHANCE = 0.25
 
@@ -307,6 +308,7 @@ class Dejitter:
         middle = (block - 1) / 2
         gains = self._warm if line.warm else self._cold
         last_gain = len(gains) - 1
+        least = _LEAST_RATE * block * self._nominal_s
         power, product, last_off = line.power, line.product, line.last_off_s
         start, advance, emitted, blocks = line.start_s, line.advance_s, line.emitted_s, line.blocks
         spread, weight, up, down = line.spread_s, line.spread_weight, line.up_s, line.down_s
@@ -344,7 +346,7 @@ class Dejitter:
             memory = max(_LEAST_MEMORY_BLOCKS, int(self._memory * ((1 - together) / (1 + together)) ** 2))
             level, slope = gains[min(blocks, last_gain if together == 0.0 else memory)]
             start += level * off
-            advance += slope * off
+            advance = max(advance + slope * off, least)
             start += advance
             blocks += 1
         after = replace(line, start_s=start, advance_s=advance, emitted_s=emitted, blocks=blocks)

@@ -73,15 +73,19 @@ class IrregularStamps:
             elif at + 1 == len(stamps_s):
                 self._doubted = (float(stamps_s[at]), values[at : at + 1].copy())
                 break
-            elif -BACKWARD_S <= float(stamps_s[at + 1] - stamps_s[at]) <= HOUR_S:
+            elif self._follows(self._last_s, stamps_s[at + 1]) or not self._follows(*stamps_s[at : at + 2]):
+                self.rejected += 1
+                at += 1
+            else:
                 self._last_s = float(stamps_s[at])
                 self.segment += 1
                 self.resets += 1
                 reset = True
-            else:
-                self.rejected += 1
-                at += 1
         return pieces
+
+    @staticmethod
+    def _follows(before_s: float, after_s: float) -> bool:
+        return -BACKWARD_S <= after_s - before_s <= HOUR_S
 
     def finish(self) -> list[Piece]:
         """Reject what still waits, as nothing will confirm it."""

@@ -1,0 +1,84 @@
+"""One stream on the recorder's clock: what waits, what is dropped, and when segments start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtemo.dejitter import Piece
+from rtemo.timeline import IrregularStamps, Timeline
+
+
+def numbers(pieces: list[Piece]) -> list[int]:
+    return [int(value) for piece in pieces for value in piece.values]
+
+
+def test_samples_after_a_clock_reset_wait_for_the_next_measurement() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1000.0, 5.0)
+    before = line.push(1000 + np.arange(200) / 100, np.arange(200))
+    assert numbers(before) == list(range(200))
+    assert line.push(7 + np.arange(100) / 100, np.arange(200, 300)) == []
+    after = line.measure(8.0, 1000.0)
+    assert numbers(after) == list(range(200, 300))
+    assert {piece.segment for piece in after} == {1}
+    np.testing.assert_allclose(after[0].stamps_s, 1007 + np.arange(100) / 100, atol=1e-6)
+
+
+def test_samples_that_no_measurement_places_are_dropped_and_counted() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1000.0, 5.0)
+    line.push(1000 + np.arange(200) / 100, np.arange(200))
+    line.push(7 + np.arange(100) / 100, np.arange(100))
+    assert line.finish() == []
+    assert (line.unplaced, line.rejected) == (100, 100)
+
+
+def test_what_waits_is_bounded() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1e6, 5.0)
+    line.push(1e6 + np.arange(200) / 100, np.arange(200))
+    for k in range(200):
+        line.push(7 + k + np.arange(100) / 100, np.arange(100))
+    kept = sum(len(piece.stamps_s) for piece in line.measure(207.0, 1e6))
+    assert 5_000 < kept <= 6_200
+    assert kept + line.unplaced == 20_000
+
+
+def test_without_measurements_a_reset_is_a_segment_on_raw_stamps() -> None:
+    line = Timeline(100, measured=False)
+    line.push(1000 + np.arange(200) / 100, np.arange(200))
+    pieces = line.push(7 + np.arange(100) / 100, np.arange(100))
+    np.testing.assert_allclose(np.concatenate([p.stamps_s for p in pieces]), 7 + np.arange(100) / 100)
+    assert line.segment == 1
+
+
+def test_irregular_stamps_pass_unchanged() -> None:
+    stamps = np.cumsum(np.random.default_rng(0).exponential(3, 100))
+    guard = IrregularStamps(ordered=True)
+    pieces = [piece for k in range(100) for piece in guard.push(stamps[k : k + 1], np.array([k]))]
+    np.testing.assert_array_equal(np.concatenate([p.stamps_s for p in pieces]), stamps)
+    assert (guard.rejected, guard.segment) == (0, 0)
+
+
+def test_a_small_step_back_is_raised_only_where_order_is_asked_for() -> None:
+    stamps = np.array([1.0, 2.0, 1.9, 3.0])
+    ordered = IrregularStamps(ordered=True).push(stamps, np.arange(4))
+    free = IrregularStamps(ordered=False).push(stamps, np.arange(4))
+    np.testing.assert_array_equal(ordered[0].stamps_s, [1, 2, 2, 3])
+    np.testing.assert_array_equal(free[0].stamps_s, stamps)
+
+
+def test_absurd_irregular_stamps_are_rejected() -> None:
+    guard = IrregularStamps(ordered=True)
+    stamps = np.array([100.0, np.nan, 101.0, 1e268, 102.0, 9e6, 103.0, 3.0, 104.0])
+    assert numbers(guard.push(stamps, np.arange(9))) == [0, 2, 4, 6, 8]
+    assert (guard.rejected, guard.segment) == (4, 0)
+
+
+def test_irregular_stamps_follow_a_reset_that_the_next_one_confirms() -> None:
+    guard = IrregularStamps(ordered=True)
+    assert numbers(guard.push(np.array([5000.0, 5001.0, 3.0]), np.arange(3))) == [0, 1]
+    pieces = guard.push(np.array([4.0]), np.array([3]))
+    assert numbers(pieces) == [2, 3]
+    assert pieces[0].reset
+    assert guard.segment == 1
