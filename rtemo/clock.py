@@ -179,7 +179,7 @@ class ClockMap:
         return measurement.time_s + measurement.offset_s - self._line_at(measurement.time_s)
 
     def _jumped_with(self, measurement: Measurement, stamp_s: float) -> bool:
-        return abs(stamp_s - measurement.time_s) < FAR_S < abs(stamp_s - self._last_stamp)
+        return abs(stamp_s - measurement.time_s) < FAR_S < abs(stamp_s - self._last_stamp) < np.inf
 
     def _reset(self) -> None:
         self._used, self._doubted = self._doubted, []

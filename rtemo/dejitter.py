@@ -308,6 +308,7 @@ class Dejitter:
         middle = (block - 1) / 2
         gains = self._warm if line.warm else self._cold
         last_gain = len(gains) - 1
+        most = 1.0 / self._forget
         least = _LEAST_RATE * block * self._nominal_s
         power, product, last_off = line.power, line.product, line.last_off_s
         start, advance, emitted, blocks = line.start_s, line.advance_s, line.emitted_s, line.blocks
@@ -318,7 +319,10 @@ class Dejitter:
         shifted = False
         for total in sums:
             period = advance / block
-            step = max((start + advance - emitted) / block, _LEAST_STEP * period)
+            # No calls of min and max here: they would take half of the time.
+            step = (start + advance - emitted) / block
+            if step < _LEAST_STEP * period:
+                step = _LEAST_STEP * period
             starts.append(emitted)
             steps.append(step)
             advances.append(advance)
@@ -326,27 +330,42 @@ class Dejitter:
             off = total / block - middle * period - start
             # White jitter leaves blocks uncorrelated. Where they hang together the device itself wanders:
             # follow it faster, and take less of it for shifts.
-            together = max(0.0, product / power - _CHANCE) / (1 - _CHANCE) if power > 0 else 0.0
+            together = (product / power - _CHANCE) / (1 - _CHANCE) if product > _CHANCE * power else 0.0
             if blocks >= _SETTLED_BLOCKS:
-                up = max(0.0, up + off - max(spread, period / 2))
-                down = max(0.0, down - off - max(2 * spread, period))
-                patience = 10 * spread * (1 + together) / max(1 - together, 0.1)
-                if up > max(patience, 0.4 * period) or down > max(2 * patience, period, 0.01):
-                    start += off + advance
-                    shifted = True
-                    break
-            weight = min(weight + 1.0, 1.0 / self._forget)
+                half = spread if spread > period / 2 else period / 2
+                up += off - half
+                down -= off + 2 * half
+                if up < 0.0:
+                    up = 0.0
+                if down < 0.0:
+                    down = 0.0
+                if up > 0.0 or down > 0.0:
+                    patience = 10 * spread * (1 + together) / max(1 - together, 0.1)
+                    if up > max(patience, 0.4 * period) or down > max(2 * patience, period, 0.01):
+                        start += off + advance
+                        shifted = True
+                        break
+            if weight < most:
+                weight = weight + 1.0 if weight + 1.0 < most else most
             power += (off * off - power) / weight
             product += (off * last_off - product) / weight
             last_off = off
             spread += (1.2533 * abs(off) - spread) / weight
             if blocks >= _SETTLED_BLOCKS:
-                limit = max(4 * spread, 1e-4)
-                off = min(max(off, -limit), limit)
-            memory = max(_LEAST_MEMORY_BLOCKS, int(self._memory * ((1 - together) / (1 + together)) ** 2))
-            level, slope = gains[min(blocks, last_gain if together == 0.0 else memory)]
+                limit = 4 * spread if spread > 2.5e-5 else 1e-4
+                if off > limit:
+                    off = limit
+                elif off < -limit:
+                    off = -limit
+            if together > 0.0:
+                memory = int(self._memory * ((1 - together) / (1 + together)) ** 2)
+                level, slope = gains[min(blocks, max(memory, _LEAST_MEMORY_BLOCKS))]
+            else:
+                level, slope = gains[blocks if blocks < last_gain else last_gain]
             start += level * off
-            advance = max(advance + slope * off, least)
+            advance += slope * off
+            if advance < least:
+                advance = least
             start += advance
             blocks += 1
         after = replace(line, start_s=start, advance_s=advance, emitted_s=emitted, blocks=blocks)
