@@ -18,6 +18,9 @@ from rtemo.types import Chunk, Floats
 EDGE_TOLERANCE_S = 1e-6
 """A stamp this little below an edge counts as on it: clock mapping leaves noise of about 1e-10 s on exact stamps."""
 
+HOLE_PERIODS = 1.5
+"""A hole begins this many sample periods after the last sample before it."""
+
 
 class Grid:
     """The grid of windows and of the cells between their edges.
@@ -190,6 +193,8 @@ class Windower:
     lost_after_s : float
         A stream whose newest stamp lags the newest of all by more than this, or that has not begun this long
         after the first sample of any, is not waited for.
+    silence_s : float
+        How long windows go on that hold no sample of any stream.
     lateness_s : float
         How long after its end `advance` lets a window wait.
 
@@ -197,8 +202,12 @@ class Windower:
     -----
     A window closes when every stream that is neither lost nor ended has passed its end. Windows close in
     order, each once; the first is the first one that holds a sample of any stream. In a silence of all
-    streams windows go on for ``lost_after_s`` after the last sample; those that start later and hold nothing
+    streams windows go on for ``silence_s`` after the last sample; those that start later and hold nothing
     are passed over, so that neither an absurd stamp nor a long break can call for a flood of empty windows.
+
+    When `advance` closes a window in which a hole begins, all that is known of the hole is that samples have
+    not come. Such a window touches a gap, just as in a replay, which sees the next segment. The two differ only
+    where a stream ends for good: its last window in a replay is judged by coverage alone.
 
     What comes out depends on the order of the samples only, not on how they were cut into chunks. A sample is
     *late* when a window that should have held it has closed; it still counts in later windows that hold it
@@ -206,11 +215,18 @@ class Windower:
     """
 
     def __init__(
-        self, grid: Grid, rates_hz: Mapping[str, float], *, lost_after_s: float = 5.0, lateness_s: float = 0.1
+        self,
+        grid: Grid,
+        rates_hz: Mapping[str, float],
+        *,
+        lost_after_s: float = 5.0,
+        silence_s: float = 5.0,
+        lateness_s: float = 0.1,
     ) -> None:
         self.grid = grid
         self._streams = {key: _Stream(rate) for key, rate in rates_hz.items()}
         self._lost_after_s = lost_after_s
+        self._silence_s = silence_s
         self._lateness_s = lateness_s
         self._next: int | None = None
         self._closed_any = False
@@ -294,8 +310,8 @@ class Windower:
             self._next = first if self._next is None else min(self._next, first)
         begins = segment != stream.segment
         gap = begins and stream.segment is not None
-        if gap and stream.cells:
-            stream.cells[-1].gap = True
+        if gap:
+            self._mark_hole(stream, cell)
         stream.segment = segment
         if stream.cells and stream.cells[-1].index == cell:
             entry = stream.cells[-1]
@@ -305,6 +321,18 @@ class Windower:
         else:
             stream.cells.append(_Cell(cell, samples, newest_s, gap))
         return begins
+
+    def _mark_hole(self, stream: _Stream, until: int) -> None:
+        """Mark the cell in which the stream's hole begins, if that is before cell `until` and not dropped already."""
+        if not stream.cells:
+            return
+        last = stream.cells[-1]
+        wait_s = HOLE_PERIODS / stream.rate_hz if stream.rate_hz > 0 else 0.0
+        cell = self.grid.cell_of(last.newest_s + wait_s)
+        if cell == last.index:
+            last.gap = True
+        elif cell < until:
+            stream.cells.append(_Cell(cell, 0, last.newest_s, True))
 
     def end_stream(self, key: str) -> list[Window]:
         """Declare that nothing more comes of a stream; returns the windows that waited for it alone."""
@@ -333,7 +361,8 @@ class Windower:
 
     def advance(self, now_s: float) -> list[Window]:
         """Close, live, every window that ended ``lateness_s`` before now; a replay has no now and never calls this."""
-        return self._close_before(self.grid.first_window(self.grid.cell_of(now_s - self._lateness_s)))
+        limit = self.grid.first_window(self.grid.cell_of(now_s - self._lateness_s))
+        return self._close_before(limit, waiting=True)
 
     def close_all(self) -> list[Window]:
         """Close every window that holds a sample."""
@@ -341,19 +370,19 @@ class Windower:
             return []
         return self._close_before(self.grid.last_window(self.grid.cell_of(self._newest_s)) + 1)
 
-    def _close_before(self, limit: int) -> list[Window]:
-        """Close the windows from the next one up to `limit`, itself not."""
+    def _close_before(self, limit: int, *, waiting: bool = False) -> list[Window]:
+        """Close the windows from the next one up to `limit`, itself not; `waiting` where streams may be behind."""
         if self._next is None or limit <= self._next:
             return []
         windows: list[Window] = []
         index = self._next
         while index < limit:
-            window = self._window(index)
+            window = self._window(index, waiting)
             self._closed_any = True
             silent = math.isnan(window.newest_s)
-            if silent and window.start_s > self._before_s + self._lost_after_s:
-                waiting = (self.grid.first_window(s.cells[0].index) for s in self._streams.values() if s.cells)
-                index = max(index + 1, min(waiting, default=limit))
+            if silent and window.start_s > self._before_s + self._silence_s:
+                pending = (self.grid.first_window(s.cells[0].index) for s in self._streams.values() if s.cells)
+                index = max(index + 1, min(pending, default=limit))
             else:
                 windows.append(window)
                 index += 1
@@ -361,7 +390,7 @@ class Windower:
         self._next = limit
         return windows
 
-    def _window(self, index: int) -> Window:
+    def _window(self, index: int, waiting: bool) -> Window:
         cells = self.grid.cells(index)
         length_s = self.grid.length_s
         newest_s = math.nan
@@ -374,10 +403,12 @@ class Windower:
                 if cell.index >= cells.start:
                     samples += cell.samples
                     gap = gap or cell.gap
-                    if not newest_s >= cell.newest_s:
+                    if cell.samples and not newest_s >= cell.newest_s:
                         newest_s = cell.newest_s
             if stream.rate_hz > 0:
                 coverage = min(1.0, samples / (stream.rate_hz * length_s))
+                behind = waiting and stream.newest_s + HOLE_PERIODS / stream.rate_hz < self.grid.stop_s(index)
+                gap = gap or (behind and samples > 0)
             else:
                 coverage = 1.0 if samples else 0.0
             shares[key] = Share(samples, coverage, gap)

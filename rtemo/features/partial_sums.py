@@ -140,7 +140,9 @@ class PartialSums:
     def _begin(self, cell: int, first: NDArray[np.generic]) -> _Filling:
         single = first.dtype == np.float32
         reference: NDArray[Any] = first.astype(np.float32 if single else np.float64)
-        return _Filling(cell, reference, np.tile(reference, TILE))
+        tile = np.empty((TILE, len(reference)), dtype=reference.dtype)
+        tile[:] = reference
+        return _Filling(cell, reference, tile.reshape(-1))
 
     def _copy(self, values: NDArray[np.generic], filling: _Filling) -> None:
         """Samples less the reference into the buffer."""

@@ -113,12 +113,17 @@ def test_a_window_never_bridges_a_gap(begin_s, gap_s, length_s, hop_s):
     windows = run(made, [chunk(before), chunk(after, segment=1)])
     for window in windows:
         touches = window.start_s <= after[0] - 2e-6 < after[0] + 2e-6 < window.stop_s
-        touches |= window.start_s <= before[-1] - 2e-6 < before[-1] + 2e-6 < window.stop_s
+        touches |= window.start_s <= before[-1] - 2e-6 < before[-1] + 1.5 / 50 + 2e-6 < window.stop_s
         if touches:
             assert window.shares["a"].gap
         if window.shares["a"].gap:
             assert window.start_s < after[0] + 2e-6
             assert window.stop_s > before[-1] - 2e-6
+
+
+def test_a_window_that_is_full_up_to_its_end_is_no_part_of_the_hole_after_it():
+    windows = run(windower({"a": 50.0}), [chunk(regular(0, 2, 50)), chunk(regular(3.5, 6, 50), segment=1)])
+    assert [window.shares["a"].gap for window in windows] == [False, False, True, True, False, False]
 
 
 def test_a_late_start_and_an_early_end_are_no_gaps():

@@ -156,7 +156,7 @@ def test_chunks_of_other_streams_are_passed_over():
 
 def test_smoothing_leaves_missing_windows_missing():
     views = {"gaze": VIEWS["gaze"] | {"smoothing": "mean"}}
-    chunks = [gaze(0, 2.2), gaze(2.5, 5, segment=1)]
+    chunks = [gaze(0, 2), gaze(2.5, 5, segment=1)]
     plain, smooth = run(pipeline({"gaze": VIEWS["gaze"]}), chunks), run(pipeline(views), chunks)
     assert [w.available["gaze"] for w in smooth] == [True, True, False, True, True]
     assert np.isnan(smooth[2].features["gaze"]).all()
@@ -172,6 +172,19 @@ def test_live_a_dead_stream_does_not_hold_up_the_others():
     assert window.available == {"eeg": True, "gaze": False}
     assert made.push(gaze(0.5, 1.0)) == []
     assert made.late == {"1": 0, "2": 30}
+
+
+def test_live_and_replay_agree_on_the_window_in_which_a_hole_begins():
+    chunks = [eeg(0, 1.9), gaze(0, 3.1), eeg(2.5, 4, segment=1), gaze(3.1, 4)]
+    replayed = run(pipeline(), chunks)
+    made, live = pipeline(), []
+    for chunk in chunks:
+        live += made.push(chunk)
+        live += made.advance(float(chunk.stamps_s[-1]) if chunk.stream == "2" else 0.0)
+    live += made.end()
+    assert made.late == {"1": 0, "2": 0}
+    np.testing.assert_equal([asdict(w) for w in live], [asdict(w) for w in replayed])
+    assert [w.available["eeg"] for w in live] == [True, False, False, True]
 
 
 def test_a_stream_that_ended_is_not_waited_for():
