@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rtemo.cli.common import Unsynchronised, output
+
 if TYPE_CHECKING:
     from rtemo.inspection import Report, StreamReport
 
+SHOWN_GAPS = 10
+SHOWN_LABELS = 12
+
 
 def info(
-    recording: Annotated[Path, typer.Argument(help="XDF, EDF, BDF, FIF, BrainVision or EEGLAB file.")],
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
-    unsynchronised: Annotated[
-        bool, typer.Option("--unsynchronised", help="Take raw stamps where clocks cannot be brought together.")
-    ] = False,
+    recording: Annotated[Path, typer.Argument(help="XDF, EDF, BDF, FIF, BrainVision or EEGLAB.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for scripts.")] = False,
+    unsynchronised: Unsynchronised = False,
 ) -> None:
-    """Show streams, rates, gaps and clocks of a recording, and what looks wrong."""
+    """Show streams, rates, gaps and clocks of a recording, and what looks wrong.
+
+    rtemo info session.xdf
+    """
     from rtemo.inspection import inspect_recording
     from rtemo.sources import open_recording
 
@@ -28,62 +34,58 @@ def info(
         report = inspect_recording(source)
     finally:
         source.close()
-    if json_:
+    if as_json:
         typer.echo(json.dumps(report.as_dict(), ensure_ascii=False))
     else:
         _show(report)
 
 
 def _show(report: Report) -> None:
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    console = Console()
-    console.print(f"{escape(report.origin)}: {len(report.streams)} streams, {report.duration_s:.3f} s", highlight=False)
-    table = Table(
-        "key", "stream", "type", "channels", "rate (Hz)", "samples", "from (s)", "to (s)", "gaps", "clock", "host"
-    )
+    console = output()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    say(f"{escape(report.origin)}: {len(report.streams)} streams, {report.duration_s:.3f} s")
     for stream in report.streams:
-        table.add_row(
-            stream.key,
-            escape(stream.name),
-            escape(stream.type),
-            str(stream.channels),
-            _rate(stream),
-            str(stream.samples),
-            "" if stream.first_s is None else f"{stream.first_s:.3f}",
-            "" if stream.last_s is None else f"{stream.last_s:.3f}",
-            str(len(stream.gaps)),
-            _clock(stream),
-            escape(stream.hostname),
+        identity = f", source_id {stream.source_id!r}" if stream.source_id else ""
+        host = f", host {stream.hostname}" if stream.hostname else ""
+        say(
+            f"[bold]{escape(stream.key)}  {escape(stream.name)}[/bold]  type {escape(stream.type)!r}{escape(identity + host)}"
         )
-    console.print(table)
-    for stream in report.streams:
-        for gap in stream.gaps[:20]:
-            console.print(
-                f"  gap in {escape(stream.name)}: {gap.length_s:.3f} s after {gap.start_s:.3f} s", highlight=False
-            )
-        if len(stream.gaps) > 20:
-            console.print(f"  ... and {len(stream.gaps) - 20} more gaps in {escape(stream.name)}", highlight=False)
+        span = "" if stream.first_s is None else f" from {stream.first_s:.3f} to {stream.last_s:.3f} s"
+        say(f"     {stream.channels} channels, {_rate(stream)}; {stream.samples} samples{span}{_clock(stream)}")
+        if not stream.is_text:
+            say(f"     {escape(_shortened(stream.channel_labels))}")
+        for gap in stream.gaps[:SHOWN_GAPS]:
+            say(f"     [yellow]gap[/yellow] of {gap.length_s:.3f} s after {gap.start_s:.3f} s")
+        if len(stream.gaps) > SHOWN_GAPS:
+            say(f"     ... and {len(stream.gaps) - SHOWN_GAPS} more gaps")
     for finding in report.findings:
-        console.print(f"[yellow]![/yellow] {escape(finding)}", highlight=False)
+        say(f"[yellow]![/yellow] {escape(finding)}")
     if not report.findings:
-        console.print("Nothing looks wrong.")
+        say("Nothing looks wrong.")
+
+
+def _shortened(labels: tuple[str, ...]) -> str:
+    shown = ", ".join(labels[:SHOWN_LABELS])
+    return shown if len(labels) <= SHOWN_LABELS else f"{shown}, ... ({len(labels) - SHOWN_LABELS} more)"
 
 
 def _rate(stream: StreamReport) -> str:
     if stream.nominal_rate_hz <= 0:
         return "text" if stream.is_text else "irregular"
     if stream.effective_rate_hz is None:
-        return f"{stream.nominal_rate_hz:g}"
-    return f"{stream.nominal_rate_hz:g} (found {stream.effective_rate_hz:.3f})"
+        return f"{stream.nominal_rate_hz:g} Hz"
+    return f"{stream.nominal_rate_hz:g} Hz (found {stream.effective_rate_hz:.3f})"
 
 
 def _clock(stream: StreamReport) -> str:
     if stream.clock is None:
         return ""
     if stream.clock.last_offset_s is None:
-        return "not measured"
-    resets = f", {stream.clock.segments} segments" if stream.clock.segments > 1 else ""
-    return f"{stream.clock.last_offset_s:+.4f} s{resets}"
+        return "; clock not measured"
+    resets = f", {stream.clock.segments} clock segments" if stream.clock.segments > 1 else ""
+    return f"; clock {stream.clock.last_offset_s:+.4f} s{resets}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from rtemo.errors import RecordingError
 from rtemo.sources.base import Source
 
-XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
+XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")  # packed ones are refused with a cure
 MNE_SUFFIXES = (".edf", ".bdf", ".fif", ".fif.gz", ".vhdr", ".set")
 
 
