@@ -106,8 +106,8 @@ def _tables(bands: tuple[tuple[str, tuple[float, float]], ...], rate_hz: float, 
 def _variances(tables: _Tables, signals: NDArray[np.floating]) -> Floats:
     """Band variances of signals, shape (signals, samples): in float32 where that is precise enough."""
     probes = _probes(signals)
-    spread = probes.max(axis=1) - probes.min(axis=1)
-    if (np.abs(probes[:, 0]) > MAX_OFFSET * spread).any():
+    spread = probes.max(axis=0) - probes.min(axis=0)
+    if (np.abs(probes[0]) > MAX_OFFSET * spread).any():
         signals = signals - signals[:, :1]
     variances = _fast(tables, np.ascontiguousarray(signals, dtype=np.float32))
     rough = _too_large(signals, variances)
@@ -122,14 +122,14 @@ def _variances(tables: _Tables, signals: NDArray[np.floating]) -> Floats:
 
 
 def _probes(signals: NDArray[np.floating]) -> NDArray[np.floating]:
-    """A few samples of each signal, to judge its offset and trend by."""
-    return signals[:, :: max(1, signals.shape[1] // 4)]
+    """A few samples of each signal, shape (probes, signals), to judge its offset and trend by."""
+    return np.ascontiguousarray(signals[:, :: max(1, signals.shape[1] // 4)].T)
 
 
 def _too_large(signals: NDArray[np.floating], variances: Floats) -> NDArray[np.bool_]:
     """Which signals have an offset or a trend that would swamp their weakest band."""
     probes = _probes(signals)
-    swing = np.maximum(probes.max(axis=1), -probes.min(axis=1))
+    swing = np.maximum(probes.max(axis=0), -probes.min(axis=0))
     return np.asarray(swing > MAX_SWING * np.sqrt(variances.min(axis=1)))
 
 
