@@ -52,9 +52,8 @@ def _show(report: Report) -> None:
     for stream in report.streams:
         identity = f", source_id {stream.source_id!r}" if stream.source_id else ""
         host = f", host {stream.hostname}" if stream.hostname else ""
-        say(
-            f"[bold]{escape(stream.key)}  {escape(stream.name)}[/bold]  type {escape(stream.type)!r}{escape(identity + host)}"
-        )
+        kind = escape(f"type {stream.type!r}{identity}{host}")
+        say(f"[bold]{escape(stream.key)}  {escape(stream.name)}[/bold]  {kind}")
         span = "" if stream.first_s is None else f" from {stream.first_s:.3f} to {stream.last_s:.3f} s"
         say(f"     {stream.channels} channels, {_rate(stream)}; {stream.samples} samples{span}{_clock(stream)}")
         if not stream.is_text:
