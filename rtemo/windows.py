@@ -323,16 +323,13 @@ class Windower:
         return begins
 
     def _mark_hole(self, stream: _Stream, until: int) -> None:
-        """Mark the cell in which the stream's hole begins, if that is before cell `until` and not dropped already."""
-        if not stream.cells:
-            return
-        last = stream.cells[-1]
+        """Mark the cell in which the stream's hole begins, if that is before cell `until`."""
         wait_s = HOLE_PERIODS / stream.rate_hz if stream.rate_hz > 0 else 0.0
-        cell = self.grid.cell_of(last.newest_s + wait_s)
-        if cell == last.index:
-            last.gap = True
+        cell = self.grid.cell_of(stream.newest_s + wait_s)
+        if stream.cells and stream.cells[-1].index == cell:
+            stream.cells[-1].gap = True
         elif cell < until:
-            stream.cells.append(_Cell(cell, 0, last.newest_s, True))
+            stream.cells.append(_Cell(cell, 0, -math.inf, True))
 
     def end_stream(self, key: str) -> list[Window]:
         """Declare that nothing more comes of a stream; returns the windows that waited for it alone."""

@@ -20,8 +20,8 @@ from rtemo.types import Floats
 
 Singles = NDArray[np.float32]
 
-RANK_TOLERANCE = 1e-7
-"""Singular values below this fraction of the largest are left out: float32 could not carry them."""
+RANK_TOLERANCE = 1e-6
+"""Singular values below this fraction of the largest are left out: in float32 the products around them err as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def blocks_for(samples: int, rows: int, bandwidth: float, *, exactly: bool = Fal
 
     def work(blocks: int) -> float:
         block = -(-samples // blocks)
-        rank = min(block, 2 * bandwidth * block + 12)
+        rank = min(block, 2 * bandwidth * block + 11)
         return blocks * rank * (block + rows) * (1.25 if exactly and samples % blocks else 1.0)
 
     return min(range(1, max(2, samples // 32 + 1)), key=work)

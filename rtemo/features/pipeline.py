@@ -96,6 +96,8 @@ class FeaturePipeline:
                 f"{origin}: no view has a stream: {wanted}. Found: {_listing(streams)}.",
                 cure="Name one of these under [views.<view>] stream.",
             )
+        views = {view.name: view for view in self._views}
+        self._in_order = [(name, views.get(name)) for name in config.views]
         self._by_stream: dict[str, list[_View]] = {}
         for view in self._views:
             self._by_stream.setdefault(view.stream, []).append(view)
@@ -148,27 +150,27 @@ class FeaturePipeline:
         available: dict[str, bool] = {}
         coverage: dict[str, float] = {}
         reason: dict[str, str] = {}
-        for name, stream in self.bound.items():
-            if stream is None:
+        for name, view in self._in_order:
+            if view is None:
                 features[name], available[name], coverage[name] = np.empty(0), False, 0.0
                 reason[name] = "no stream"
-        for view in self._views:
+                continue
             share = window.shares[view.stream]
             result = self._view_features(view, window, share)
-            coverage[view.name] = share.coverage
+            coverage[name] = share.coverage
             if isinstance(result, Missing):
-                features[view.name], available[view.name] = np.full(view.width, np.nan), False
-                reason[view.name] = result.reason
+                features[name], available[name] = np.full(view.width, np.nan), False
+                reason[name] = result.reason
             else:
-                features[view.name], available[view.name] = result, True
+                features[name], available[name] = result, True
             view.extractor.discard(window.cells.start)
         return FeatureWindow(
             index=window.index,
             start_s=window.start_s,
             stop_s=window.stop_s,
-            features={name: features[name] for name in self.bound},
-            available={name: available[name] for name in self.bound},
-            coverage={name: coverage[name] for name in self.bound},
+            features=features,
+            available=available,
+            coverage=coverage,
             reason=reason,
             newest_s=window.newest_s,
         )

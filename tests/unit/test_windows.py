@@ -126,6 +126,11 @@ def test_a_window_that_is_full_up_to_its_end_is_no_part_of_the_hole_after_it():
     assert [window.shares["a"].gap for window in windows] == [False, False, True, True, False, False]
 
 
+def test_a_hole_is_marked_though_the_samples_before_it_are_forgotten():
+    windows = run(windower({"a": 250.0}, 0.5, 0.8), [chunk(regular(0, 4, 250)), chunk(regular(4.5, 6, 250), segment=1)])
+    assert [w.start_s for w in windows if w.shares["a"].gap] == pytest.approx([4.0])
+
+
 def test_a_late_start_and_an_early_end_are_no_gaps():
     made = windower({"a": 50.0, "b": 50.0})
     windows = run(made, [chunk(regular(3.5, 6.5, 50), "b"), chunk(regular(0, 20, 50))])
