@@ -62,8 +62,8 @@ class BandPlan:
         """Cosines, then sines of the wanted bins and their two outer neighbours, shape (2, bins + 2, samples)."""
         bins = np.arange(self.bins.start - 1, self.bins.stop + 1)
         turns = np.outer(bins, np.arange(samples)) % self.length
-        angle = 2 * np.pi * turns / self.length
-        return np.stack([np.cos(angle), np.sin(angle)])
+        angle = 2 * np.pi * np.arange(self.length) / self.length
+        return np.stack([np.cos(angle)[turns], np.sin(angle)[turns]])
 
     def detrend(self, samples: int) -> Floats:
         """What mean and trend put into the Hann-windowed bins.
