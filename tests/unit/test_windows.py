@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtemo.grid import Grid
 from rtemo.types import Chunk
-from rtemo.windows import Grid, Window, Windower
+from rtemo.windows import Window, Windower
 
 GRIDS = [(1.0, 1.0), (1.0, 0.25), (1.0, 0.3), (0.5, 2.0), (4.0, 0.5), (10.0, 10.0), (0.2, 0.07)]
 lengths = st.floats(0.05, 20, allow_nan=False)
@@ -205,7 +206,7 @@ def test_stamps_that_step_back_are_counted_as_late_and_left_out():
 
 @pytest.mark.parametrize("jump_s", [100.0, 653_461.0, 1e15])
 def test_a_long_silence_calls_for_no_flood_of_empty_windows(jump_s):
-    made = windower({"a": 10.0}, lost_after_s=5.0)
+    made = windower({"a": 10.0}, lost_after_s=5.0, silence_s=5.0)
     windows = run(made, [chunk(regular(0, 3, 10)), chunk(jump_s + regular(0, 3, 10), segment=1)])
     full = [w.index for w in windows if w.shares["a"].samples]
     assert len(full) == 6
