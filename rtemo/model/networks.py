@@ -74,7 +74,7 @@ class Encoders(nn.Module):
         self._activation = ACTIVATIONS[settings.activation]
         self._slices = view_slices(dims)
         self.first = nn.ParameterList(_weight(generator, dim, wide, fan_in=dim, gain=1.4) for dim in dims)
-        self.first_label = _weight(generator, views, classes, wide, fan_in=10)
+        self.first_label = _weight(generator, classes, views * wide, fan_in=10)
         self.second = _weight(generator, views, wide, narrow, fan_in=wide, gain=1.4)
         self.second_bias = _zeros(views, 1, narrow)
         self.head = _weight(generator, views, narrow, 2 * latent, fan_in=narrow, gain=0.5)
@@ -82,9 +82,10 @@ class Encoders(nn.Module):
 
     def forward(self, x: Tensor, cases: Cases) -> Normal:
         """Components of shape (V, cases, latent) from x (windows, D) without missing entries."""
-        first = torch.stack([x[:, where] @ weight for where, weight in zip(self._slices, self.first, strict=True)])
-        hidden = self._activation(first.index_select(1, cases.window) + self.first_label.index_select(1, cases.label))
-        hidden = self._activation(torch.baddbmm(self.second_bias, hidden, self.second))
+        first = torch.cat([x[:, where] @ weight for where, weight in zip(self._slices, self.first, strict=True)], dim=1)
+        hidden = self._activation(first.index_select(0, cases.window) + self.first_label.index_select(0, cases.label))
+        by_view = hidden.view(len(hidden), len(self.second), -1).transpose(0, 1)
+        hidden = self._activation(torch.baddbmm(self.second_bias, by_view, self.second))
         mean, raw = torch.baddbmm(self.head_bias, hidden, self.head).chunk(2, dim=-1)
         return Normal(mean, bound_log_var(raw, *POSTERIOR_STD))
 
@@ -212,4 +213,4 @@ class Classifier(nn.Module):
     def squared_weights(self) -> Tensor:
         """Sum of squares of the weights, biases left out."""
         weights = [self.first, self.second, self.head] + ([] if self.skip is None else [self.skip])
-        return torch.stack([weight.square().sum() for weight in weights]).sum()
+        return torch.cat([weight.flatten() for weight in weights]).square().sum()

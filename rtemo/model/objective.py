@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rtemo.model.distributions import LOG_2PI, MIXTURE_ENTROPY, normal_entropy, normal_log_prob, standard_cross_entropy
+from rtemo.model.distributions import (
+    LOG_2PI,
+    MIXTURE_ENTROPY,
+    normal_entropy,
+    normal_log_prob,
+    normal_log_prob_sum,
+    standard_cross_entropy,
+)
 from rtemo.model.networks import Cases, Normal
 from rtemo.model.simvae import Simvae
 
@@ -139,7 +146,10 @@ def case_bound(
     reconstruction = torch.zeros_like(weights)
     for view, (where, decoded) in enumerate(zip(model.slices, model.generative(z, x, cases), strict=True)):
         target = x[:, where].index_select(0, cases.window)
-        log_prob = _log_prob_sum(target, decoded)
+        if decoded.log_var.dim() == 1:
+            log_prob = normal_log_prob_sum(target, *decoded)
+        else:
+            log_prob = normal_log_prob(target, *decoded).sum(-1)
         there = observed[:, view].index_select(0, cases.window)
         if imputed_log_var is not None:
             variance = imputed_log_var[:, where].exp().index_select(0, cases.window)
@@ -155,16 +165,6 @@ def case_bound(
         latent_prior=(weights * standard_cross_entropy(*components)).sum(0),
         latent_entropy=MIXTURE_ENTROPY[settings.entropy](log_weights, *components),
     )
-
-
-def _log_prob_sum(x: Tensor, decoded: Normal) -> Tensor:
-    """sum_d log N(x_d; decoded) over the last axis; the variance may be shared by all windows."""
-    mean, log_var = decoded
-    if log_var.dim() > 1:
-        return normal_log_prob(x, mean, log_var).sum(-1)
-    inverse_std = torch.exp(-0.5 * log_var)
-    distance = ((x - mean) * inverse_std).square().sum(-1)
-    return -0.5 * (distance + log_var.sum() + LOG_2PI * x.shape[-1])
 
 
 def loss_terms(
@@ -229,7 +229,7 @@ def loss_terms(
     classification = hidden_classification = zero
     if labelled:
         classification = functional.cross_entropy(logits[:labelled], batch.labels, weight=class_weights)
-        if shown_filled is not None and settings.c3 > 0:
+        if shown_filled is not None:
             keep = None if noise.keep is None else noise.keep[:labelled]
             hidden_logits = model.classify(shown_filled[:labelled], keep)
             hidden_classification = functional.cross_entropy(hidden_logits, batch.labels, weight=class_weights)
@@ -238,14 +238,16 @@ def loss_terms(
     weight_decay = decay * model.classifier.squared_weights() if decay else zero
     objective = settings.c1 * imputation + settings.c2 * classification + settings.c3 * hidden_classification
     with torch.no_grad():
-        parts = {
-            name: (per_case * getattr(bound, name)).sum() / count
-            for name in ("class_prior", "reconstruction", "latent_prior", "latent_entropy")
-        }
+        parts = torch.stack([bound.class_prior, bound.reconstruction, bound.latent_prior, bound.latent_entropy])
+        class_prior, reconstruction, latent_prior, latent_entropy = (parts @ per_case / count).unbind()
     return LossTerms(
         total=objective - labelled_bound - unlabelled_bound + weight_prior + weight_decay,
         labelled_bound=labelled_bound,
         unlabelled_bound=unlabelled_bound,
+        class_prior=class_prior,
+        reconstruction=reconstruction,
+        latent_prior=latent_prior,
+        latent_entropy=latent_entropy,
         class_entropy=class_entropy.sum() / count,
         imputation_entropy=imputation_entropy.sum() / count,
         classification=classification,
@@ -253,7 +255,6 @@ def loss_terms(
         imputation=imputation,
         weight_prior=weight_prior,
         weight_decay=weight_decay,
-        **parts,
     )
 
 
@@ -279,7 +280,8 @@ def _imputations(
         log_prob = torch.where(hidden, normal_log_prob(x, *guess), 0.0)
         several = (batch.observed.sum(-1) > 1).sum().clamp_min(1)
         loss = -log_prob.sum() / several
-        shown_filled = torch.where(model.by_dim(batch.shown), x, guess.mean.detach())
+        if settings.c3 > 0:
+            shown_filled = torch.where(model.by_dim(batch.shown), x, guess.mean.detach())
     return filled, shown_filled, psi, loss
 
 

@@ -184,7 +184,7 @@ class _Forward(torch.nn.Module):
         classifier = self.model.classifier
         for parameter in (classifier.head, classifier.head_bias, classifier.skip):
             if parameter is not None:
-                parameter /= trained.temperature
+                parameter.div_(trained.temperature)
         inputs = sum(self.model.dims)
         subsets = coalitions(len(trained.views))
         generator = torch.Generator().manual_seed(trained.seed)

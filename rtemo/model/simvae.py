@@ -34,7 +34,6 @@ class Simvae(nn.Module):
     """
 
     log_prior: Tensor
-    view_of_dim: Tensor
 
     def __init__(
         self,
@@ -68,8 +67,6 @@ class Simvae(nn.Module):
         self.weight_logits = nn.Parameter(torch.zeros(self.views))
         pi = torch.full((classes,), 1 / classes) if prior is None else torch.tensor(list(prior), dtype=torch.float32)
         self.register_buffer("log_prior", pi.clamp_min(1e-12).log())
-        of_dim = torch.repeat_interleave(torch.arange(self.views), torch.tensor(self.dims))
-        self.register_buffer("view_of_dim", of_dim, persistent=False)
 
     @property
     def tau(self) -> float:
@@ -78,7 +75,9 @@ class Simvae(nn.Module):
 
     def by_dim(self, mask: Tensor) -> Tensor:
         """A mask (..., V) spread over features (..., D)."""
-        return mask.index_select(-1, self.view_of_dim)
+        return torch.cat(
+            [mask[..., v : v + 1].expand(*mask.shape[:-1], dim) for v, dim in enumerate(self.dims)], dim=-1
+        )
 
     def log_weights(self, available: Tensor | None = None) -> Tensor:
         """Logarithms of l, renormalised over the available views; -inf elsewhere.

@@ -92,8 +92,8 @@ def train(
     prior = frequency if settings.prior == "frequency" else np.full(classes, 1 / classes)
 
     model = Simvae(front_end.dims, classes, settings, prior=prior.tolist(), seed=seed).to(on)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+    weights = flatten(model)
+    optimiser = torch.optim.Adam([weights], lr=settings.learning_rate, fused=True)
     sampler = Sampler(known[usable], available[usable], settings, seed)
     windows = Windows(x[usable], available[usable], known[usable], on)
     validation = Windows(x[held], available[held], data.labels[held], on)
@@ -113,7 +113,7 @@ def train(
         model.train()
         for draw in sampler.epoch(progress.epoch):
             batch, noise = windows.batch(draw, settings), draw_noise(len(draw.windows), model, generator, on)
-            optimiser.zero_grad()
+            optimiser.zero_grad(set_to_none=False)
             terms = loss_terms(
                 model,
                 batch,
@@ -124,7 +124,7 @@ def train(
                 warm=warm,
             )
             terms.total.backward()  # type: ignore[no-untyped-call]
-            norm = torch.nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
+            norm = torch.nn.utils.clip_grad_norm_(weights, settings.gradient_clip)
             if torch.isfinite(norm + terms.total):
                 optimiser.step()
                 losses.append(terms)
@@ -150,8 +150,10 @@ def train(
 
     model.load_state_dict(progress.best)
     temperature = fit_temperature(model, validation) if held.any() and settings.temperature else 1.0
+    final = Simvae(front_end.dims, classes, settings, prior=prior.tolist())
+    final.load_state_dict(progress.best)
     return TrainedModel(
-        model=model.cpu().eval(),
+        model=final.eval(),
         front_end=front_end,
         settings=settings,
         views=tuple(data.views),
@@ -163,6 +165,27 @@ def train(
         seed=seed,
         held_out=held,
     )
+
+
+def flatten(model: Simvae) -> Tensor:
+    """Make all weights of a model, and their gradients, views of one vector each: a step then takes a few operations.
+
+    Returns
+    -------
+    Tensor, shape (weights,)
+        With its gradient in ``grad``, which must be set to zero, never to None.
+    """
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    flat = torch.cat([parameter.detach().reshape(-1) for parameter in learnt])
+    flat.grad = torch.zeros_like(flat)
+    sizes = [parameter.numel() for parameter in learnt]
+    for parameter, values, gradient in zip(
+        learnt, torch.split(flat, sizes), torch.split(flat.grad, sizes), strict=True
+    ):
+        shape = parameter.shape
+        parameter.data = values.view(shape)
+        parameter.grad = gradient.view(shape)
+    return flat
 
 
 class Windows:

@@ -62,7 +62,7 @@ def test_the_bound_is_the_evidence_where_the_posterior_is_exact(entropy: str) ->
     for parameter in encoders.parameters():
         parameter.zero_()
     encoders.first[0][:, :2] = torch.stack([slope, -slope], dim=1)
-    encoders.first_label[0, :, :2] = torch.stack([-constant @ slope, constant @ slope], dim=1)
+    encoders.first_label[:, :2] = torch.stack([-constant @ slope, constant @ slope], dim=1)
     encoders.second[0, 0, 0] = encoders.second[0, 1, 1] = 1
     encoders.head[0, :2, 0] = torch.tensor([1.0, -1.0])
     low, high = (2 * math.log(std) for std in POSTERIOR_STD)
