@@ -29,8 +29,8 @@ from rtemo.features.batch import differential_entropy
 from rtemo.features.entropy import DifferentialEntropy, DifferentialEntropySettings
 from rtemo.features.pipeline import FeaturePipeline
 from rtemo.features.spectrum import SEED_BANDS
+from rtemo.grid import Grid
 from rtemo.types import Chunk, StreamDescription
-from rtemo.windows import Grid
 
 CHANNELS, RATE_HZ, WINDOWS, ROUNDS = 62, 1000.0, 32, 30
 SAMPLES = int(RATE_HZ)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from rtemo.grid import Grid
 from rtemo.types import Floats, StreamDescription
-from rtemo.windows import Grid
 
 
 class ExtractorSettings(BaseModel):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rtemo.features.base import ClosingWindow
 from rtemo.features.dft import BandPlan, BlockTransform, Singles, block_transform, blocks_for, hann_bins
+from rtemo.grid import Grid
 from rtemo.types import Floats
-from rtemo.windows import Grid
 
 TILE = 32
 """Rows of the reference that are subtracted at one go: numpy's inner loop is short otherwise."""

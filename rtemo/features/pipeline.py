@@ -14,8 +14,9 @@ from rtemo.errors import StreamError
 from rtemo.features.base import ClosingWindow, Extractor, Missing, ViewSource
 from rtemo.features.registry import make_extractor
 from rtemo.features.smoothing import Smoother, make_smoother
+from rtemo.grid import Grid
 from rtemo.types import Chunk, FeatureWindow, Floats, StreamDescription
-from rtemo.windows import Grid, Share, Window, Windower
+from rtemo.windows import Share, Window, Windower
 
 Selection = slice | NDArray[np.intp]
 

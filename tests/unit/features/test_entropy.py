@@ -15,8 +15,8 @@ from rtemo.features.base import ClosingWindow, Missing, ViewSource
 from rtemo.features.batch import differential_entropy
 from rtemo.features.entropy import DifferentialEntropy, DifferentialEntropySettings
 from rtemo.features.spectrum import SEED_BANDS, VARIANCE_FLOOR
+from rtemo.grid import Grid
 from rtemo.types import StreamDescription
-from rtemo.windows import Grid
 
 FLOOR = 0.5 * math.log(2 * math.pi * math.e * VARIANCE_FLOOR)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rtemo.features.base import ClosingWindow, Missing, ViewSource
 from rtemo.features.identity import Identity, IdentitySettings
 from rtemo.features.statistics import Statistics, StatisticsSettings, window_statistics
+from rtemo.grid import Grid
 from rtemo.types import StreamDescription
-from rtemo.windows import Grid
 
 GRID = Grid(10.0, 5.0)
 WINDOW = ClosingWindow(0, 0.0, 10.0, GRID.cells(0), 80)
