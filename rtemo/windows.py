@@ -140,7 +140,7 @@ class Windower:
         rates_hz: Mapping[str, float],
         *,
         lost_after_s: float = 5.0,
-        silence_s: float = 5.0,
+        silence_s: float = 60.0,
         lateness_s: float = 0.1,
     ) -> None:
         self.grid = grid
