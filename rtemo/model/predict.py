@@ -236,6 +236,7 @@ class _Forward(torch.nn.Module):
         winner = full.argmax(dim=-1)[:, None, None]
         value = torch.cat([means, self.prior.expand(windows, 1, -1)], dim=1)
         contributions = value.gather(2, winner.expand(-1, subsets + 1, -1)).squeeze(2) @ self.shapley
+        contributions *= available  # exactly 0 for a missing view, whatever rounding left
         winning = probabilities[:, 0].gather(2, winner.expand(-1, draws, -1)).squeeze(2)
         deviation = winning - winning.mean(dim=1, keepdim=True)
         partly = available.amax(dim=1, keepdim=True) - available.amin(dim=1, keepdim=True)
