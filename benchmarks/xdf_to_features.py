@@ -1,9 +1,9 @@
 """From an XDF file to differential entropy: `python benchmarks/xdf_to_features.py`.
 
-A recording of 62 channels at 1 kHz, float32, is generated for each length; rtemo runs the path that serves live (reader, clock
-map, dejitter, windows, features), its peer reads the file with pyxdf and takes numpy's rfft of each window. Each run is a process
-of its own, on one thread, the two taking turns; medians. Memory is the growth of the peak resident size from just before the
-file is opened.
+A recording of 62 channels at 1 kHz, float32, is generated for each length; rtemo runs the path that serves live
+(reader, clock map, dejitter, windows, features), its peer reads the file with pyxdf and takes numpy's rfft of each
+window. Each run is a process of its own, on one thread, the two taking turns; medians. Memory is the growth of the
+peak resident size from just before the file is opened.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def main() -> None:
                 cpu_s = statistics.median(run["cpu_s"] for run in runs[name])
                 mb = max(run["mb"] for run in runs[name])
                 ratio = s / statistics.median(run["s"] for run in runs["rtemo"])
-                real = 60 * minutes
-                print(f"{minutes:>8g} {name:>14} {s:>8.3f} {real / s:>12,.0f} {real / cpu_s:>9,.0f} {mb:>8.1f} {ratio:>6.1f}")
+                wall, core = 60 * minutes / s, 60 * minutes / cpu_s
+                print(f"{minutes:>8g} {name:>14} {s:>8.3f} {wall:>12,.0f} {core:>9,.0f} {mb:>8.1f} {ratio:>6.1f}")
 
 
 if __name__ == "__main__":

@@ -115,9 +115,7 @@ def train_bundle(
     views = standardise(table, config, calibration)
     truth = label_indices(table, config.labels)
     data = TrainingData(views=views, labels=truth, groups=table.trial, class_names=tuple(config.labels))
-    model = train(
-        data, settings, seed=seed, device=device, on_epoch=on_epoch, checkpoint=checkpoint, resume=resume
-    )
+    model = train(data, settings, seed=seed, device=device, on_epoch=on_epoch, checkpoint=checkpoint, resume=resume)
     held = model.held_out
     warnings = []
     metrics: dict[str, object] = {}

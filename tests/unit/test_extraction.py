@@ -71,7 +71,7 @@ def test_labels_are_not_read_where_they_are_not_wanted(tmp_path: Path) -> None:
     (tmp_path / "a_raw_events.tsv").write_text("this is no events file")
     table = extract(path, configuration(), read_labels=False).table
     assert set(table.label) == {""}
-    with pytest.raises(LabelError, match="a_raw_events.tsv"):
+    with pytest.raises(LabelError, match=r"a_raw_events.tsv"):
         extract(path, configuration())
 
 
