@@ -42,3 +42,7 @@ def main() -> None:
     except RtemoError as error:
         sys.stderr.write(f"rtemo: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A full disk, a folder without permission: what was written is flushed, and there is nothing to trace.
+        sys.stderr.write(f"rtemo: {error}\n")
+        sys.exit(1)

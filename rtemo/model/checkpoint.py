@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +20,19 @@ from rtemo.model.settings import SimvaeSettings
 from rtemo.model.simvae import Simvae
 from rtemo.model.trained import EpochReport
 
-if TYPE_CHECKING:
-    from rtemo.model.train import Progress
-
 VERSION = 1
 CURE = "Start without --resume, or delete it."
+
+
+@dataclass
+class Progress:
+    """Where training stands; with the optimiser, all that a checkpoint holds."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = float("inf")
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    history: list[EpochReport] = field(default_factory=list)
 
 
 def fingerprint(data: TrainingData, settings: SimvaeSettings, seed: int) -> str:

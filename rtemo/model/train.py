@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from rtemo.errors import ModelError
 from rtemo.model.batches import Draw, Sampler
-from rtemo.model.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from rtemo.model.checkpoint import Progress, fingerprint, load_checkpoint, save_checkpoint
 from rtemo.model.data import TrainingData, check, held_out
 from rtemo.model.front_end import fit_front_end
 from rtemo.model.objective import Batch, LossTerms, Noise, loss_terms
@@ -27,17 +26,6 @@ __all__ = ["EpochReport", "TrainedModel", "TrainingData", "train"]
 
 MIN_EPOCHS = 5
 TEMPERATURES = (0.2, 5.0)
-
-
-@dataclass
-class Progress:
-    """Where training stands; with the optimiser, all that a checkpoint holds."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_score: float = float("inf")
-    best: dict[str, Tensor] = field(default_factory=dict)
-    history: list[EpochReport] = field(default_factory=list)
 
 
 def train(
