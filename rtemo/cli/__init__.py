@@ -27,8 +27,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (info, features, train, play, evaluate, demo):
-    app.command()(command)
+for command, summary in (
+    (info, "What is in a recording, and what looks wrong"),
+    (features, "Windows, masks and features, exactly as live"),
+    (train, "Learn a model from labelled recordings"),
+    (play, "Replay a recording to predictions"),
+    (evaluate, "How good a model is, every view missing in turn"),
+    (demo, "All of it with a simulated participant"),
+):
+    app.command(short_help=summary)(command)
+
+# Options that take every value up to the next option: the command-line parser knows only one value an option.
+GREEDY_OPTIONS = ("--unlabelled",)
+
+
+def spread_greedy(arguments: list[str]) -> list[str]:
+    """Repeat a greedy option before each of its values: ``--unlabelled a b`` becomes ``--unlabelled a --unlabelled b``.
+
+    Without this, the second value would pass for a labelled recording, and its labels would be read.
+    """
+    spread: list[str] = []
+    greedy = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            greedy = argument if argument in GREEDY_OPTIONS else ""
+            if greedy:
+                continue
+        elif greedy:
+            spread.append(greedy)
+        spread.append(argument)
+    return spread
 
 
 def main() -> None:
@@ -38,7 +66,7 @@ def main() -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     try:
-        app()
+        app(spread_greedy(sys.argv[1:]))
     except RtemoError as error:
         sys.stderr.write(f"rtemo: {error}\n")
         sys.exit(error.exit_code)

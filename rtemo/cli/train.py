@@ -19,7 +19,7 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="The bundle to write (a folder).", show_default=False)],
     unlabelled: Annotated[
         list[Path] | None,
-        typer.Option("--unlabelled", help="A recording whose labels are never read; may be given often."),
+        typer.Option("--unlabelled", help="Recordings whose labels are never read: all up to the next option."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same model.")] = 0,
     device: Device = None,
@@ -33,7 +33,7 @@ def train(
 
     rtemo train lab.toml sub-01.xdf sub-02.xdf -o bundles/lab
 
-    rtemo train lab.toml sub-01.xdf --unlabelled sub-02.xdf --unlabelled sub-03.xdf --seed 1 -o bundles/lab
+    rtemo train lab.toml sub-01.xdf --unlabelled sub-02.xdf sub-03.xdf --seed 1 -o bundles/lab
     """
     from rtemo.config import load_configuration
     from rtemo.errors import ConfigurationError

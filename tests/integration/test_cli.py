@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from conftest import Lab, Run
 
+from rtemo import cli
+
 LABELS = ["negative", "neutral", "positive"]
 SCORE_KEYS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "windows", "confusion"}
 
@@ -136,6 +138,36 @@ def test_labels_of_unlabelled_recordings_are_never_read(lab: Lab, rtemo: Run, tm
     assert models[0] == models[1]
     manifest = json.loads((tmp_path / "bundle0" / "bundle.json").read_text())
     assert [r["labelled"] for r in manifest["recordings"]] == [True, False]
+
+
+def test_every_recording_after_unlabelled_is_unlabelled() -> None:
+    given = ["train", "c.toml", "a.xdf", "b.xdf", "--unlabelled", "u.xdf", "v.xdf", "--seed", "1", "-o", "out"]
+    spread = [
+        "train",
+        "c.toml",
+        "a.xdf",
+        "b.xdf",
+        "--unlabelled",
+        "u.xdf",
+        "--unlabelled",
+        "v.xdf",
+        "--seed",
+        "1",
+        "-o",
+    ]
+    assert cli.spread_greedy(given) == [*spread, "out"]
+    assert cli.spread_greedy(spread) == spread
+
+
+def test_two_unlabelled_recordings_are_both_kept_from_the_labels(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    copies = [tmp_path / "u.xdf", tmp_path / "v.xdf"]
+    for copy in copies:
+        copy.write_bytes(lab.session.read_bytes())
+    done = rtemo("train", lab.config, lab.calibration, "--unlabelled", *copies, "-o", tmp_path / "bundle")
+    assert done.code == 0
+    manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    read = {recording["name"]: recording["labelled"] for recording in manifest["recordings"]}
+    assert read == {"calibration.xdf": True, "u.xdf": False, "v.xdf": False}
 
 
 def test_an_interrupted_training_resumes_to_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
