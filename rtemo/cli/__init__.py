@@ -5,6 +5,7 @@ Nothing heavy is imported until a command runs, so that ``rtemo --help`` answers
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 
@@ -48,12 +49,10 @@ def spread_greedy(arguments: list[str]) -> list[str]:
     """
     spread: list[str] = []
     greedy = ""
-    for argument in arguments:
+    for before, argument in itertools.pairwise(["", *arguments]):
         if argument.startswith("-"):
             greedy = argument if argument in GREEDY_OPTIONS else ""
-            if greedy:
-                continue
-        elif greedy:
+        elif greedy and before != greedy:
             spread.append(greedy)
         spread.append(argument)
     return spread
