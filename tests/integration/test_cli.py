@@ -142,21 +142,11 @@ def test_labels_of_unlabelled_recordings_are_never_read(lab: Lab, rtemo: Run, tm
 
 def test_every_recording_after_unlabelled_is_unlabelled() -> None:
     given = ["train", "c.toml", "a.xdf", "b.xdf", "--unlabelled", "u.xdf", "v.xdf", "--seed", "1", "-o", "out"]
-    spread = [
-        "train",
-        "c.toml",
-        "a.xdf",
-        "b.xdf",
-        "--unlabelled",
-        "u.xdf",
-        "--unlabelled",
-        "v.xdf",
-        "--seed",
-        "1",
-        "-o",
-    ]
-    assert cli.spread_greedy(given) == [*spread, "out"]
+    spread = [*given[:6], "--unlabelled", *given[6:]]
+    assert cli.spread_greedy(given) == spread
     assert cli.spread_greedy(spread) == spread
+    without_value = ["train", "c.toml", "a.xdf", "--unlabelled", "-o", "out"]
+    assert cli.spread_greedy(without_value) == without_value
 
 
 def test_two_unlabelled_recordings_are_both_kept_from_the_labels(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
