@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+WATCHED_SPEED = 12.0
 
 
 def demo(
@@ -59,7 +62,8 @@ def _demonstrate(folder: Path, seed: int) -> None:
     typer.echo(f"2. {trained.summary}")
     typer.echo("3. A second session. First the eye tracker drops out, then the EEG, then both.")
     bundle = load_bundle(folder / "bundle")
-    replay = Replay(second, config, bundle)
+    # Somebody who looks on wants to see it happen.
+    replay = Replay(second, config, bundle, speed=WATCHED_SPEED if sys.stdout.isatty() else None)
     with PredictionTable(folder / "predictions.csv", config.labels, replay.views) as table:
         typer.echo(show(replay.run(sinks=[table]), config.labels, replay.views))
     tested = join([e.table for e in extract_all([second], config)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,51 +68,55 @@ def play(
 
 
 def show(predictions: Iterable[tuple[FeatureWindow, Prediction]], labels: list[str], views: tuple[str, ...]) -> str:
-    """Watch predictions pass by; returns a summary line.
+    """Watch predictions pass by, in a live table on a terminal; returns a summary line.
 
-    On a terminal the latest ones are a live table. Elsewhere one table is printed at the end: the first window, and
-    those at which a view was lost or came back.
+    At the end a table is printed of the first window, and of those at which a view was lost or came back.
     """
     from rich.live import Live
 
     console = output()
-    rows: list[tuple[FeatureWindow, Prediction]] = []
+    latest: list[tuple[FeatureWindow, Prediction]] = []
     turning: list[tuple[FeatureWindow, Prediction]] = []
     count, said, missing = 0, Counter[str](), Counter[str]()
-
-    def counted() -> Iterator[None]:
-        nonlocal count
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
         for window, prediction in predictions:
             count += 1
             said[prediction.label] += 1
             missing.update(view for view, there in zip(views, prediction.available, strict=True) if not there)
-            if not rows or (prediction.available != rows[-1][1].available).any():
+            if not latest or (prediction.available != latest[-1][1].available).any():
                 turning.append((window, prediction))
-            rows.append((window, prediction))
-            del rows[:-LIVE_ROWS]
-            yield
-
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=10) as live:
-            for _ in counted():
-                live.update(prediction_table(rows, labels, views))
-    else:
-        for _ in counted():
-            pass
-        console.print(prediction_table(turning[:TURNING_ROWS], labels, views))
+            latest.append((window, prediction))
+            del latest[:-LIVE_ROWS]
+            if console.is_terminal:
+                live.update(prediction_table("The latest windows", latest, labels, views))
+    title = "The first window, and those at which a view was lost or came back"
+    console.print(prediction_table(title, turning[:TURNING_ROWS], labels, views))
+    if len(turning) > TURNING_ROWS:
+        console.print(f"... and {len(turning) - TURNING_ROWS} more")
     parts = [f"{label} {n}" for label, n in said.most_common()]
     gone = "; ".join(f"{view} missing in {n}" for view, n in missing.items()) or "no view missing"
     return f"{count} windows: {', '.join(parts)}; {gone}"
 
 
-def prediction_table(rows: list[tuple[FeatureWindow, Prediction]], labels: list[str], views: tuple[str, ...]) -> Table:
-    """The latest predictions; of each view its weight and contribution, or why it is missing."""
+def prediction_table(
+    title: str, rows: list[tuple[FeatureWindow, Prediction]], labels: list[str], views: tuple[str, ...]
+) -> Table:
+    """Predictions, and of each view its posterior weight and contribution, or why it is missing."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title="weight / contribution of each view, or why it is missing", title_justify="left")
-    for column in ("time", "says", *labels, "spread", *views):
-        table.add_column(column, justify="right" if column in labels or column == "spread" else "left")
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption="of each view: posterior weight / contribution, or why it is missing",
+        caption_justify="left",
+    )
+    for column in ("start (s)", "says"):
+        table.add_column(column)
+    for column in (*labels, "spread"):
+        table.add_column(column, justify="right")
+    for column in views:
+        table.add_column(column)
     for window, p in rows:
         cells: list[str | Text] = [f"{p.start_s:.1f}", p.label]
         best = p.probabilities.argmax()
