@@ -125,7 +125,7 @@ class XdfReader:
             Whose arrays are the caller's own.
         """
         parser = SampleParser(self._window, self.streams, self._note)
-        chunks = self._chunks(fill=self._window.capacity)
+        chunks = self._chunks(fill=_HEADER_PEEK)
         resume: int | None = None
         while True:
             try:

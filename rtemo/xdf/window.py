@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from rtemo.xdf.chunks import BOUNDARY_UUID, XdfError
 
-CAPACITY = 1 << 20
+CAPACITY = 2 << 20
 
 
 class FileWindow:
