@@ -80,6 +80,8 @@ DOUBT_S = 0.010
 """A measurement that departs by more than this, and by eight times the noise, waits for others that agree."""
 RESET_S = 0.100
 """Above this, two that agree are a new clock; below, four are."""
+FLAT_AFTER_S = 3600.0
+"""So far from the newest measurement the slope means nothing."""
 FAR_S = 60.0
 """A single measurement that departs by more than this is believed at once if the stamps jumped with it."""
 
@@ -170,8 +172,9 @@ class ClockMap:
             return stamps_s, self.segment
         if self._doubted and self._jumped_with(self._doubted[-1], float(stamps_s[0])):
             self._reset()
-        mapped = stamps_s + self._offsets(stamps_s)
-        self._last_stamp = max(self._last_stamp, float(stamps_s.max()))
+        lowest_s, highest_s = float(stamps_s.min()), float(stamps_s.max())
+        mapped = stamps_s + self._offsets(stamps_s, lowest_s, highest_s)
+        self._last_stamp = max(self._last_stamp, highest_s)
         return mapped, self.segment
 
     def _expected_time(self, measurement: Measurement) -> float:
@@ -190,23 +193,29 @@ class ClockMap:
 
     def _line_at(self, time_s: float) -> float:
         reference, level, slope = self._line
-        # Far from the measurements the slope means nothing: the reference is the newest of them.
-        return level + slope * min(max(time_s - reference, -3600.0), 3600.0)
+        return level + slope * min(max(time_s - reference, -FLAT_AFTER_S), FLAT_AFTER_S)
 
-    def _offsets(self, stamps_s: Floats) -> Floats:
-        reference, level, slope = self._line
-        offsets: Floats = level + slope * np.clip(stamps_s - reference, -3600.0, 3600.0)
+    def _offsets(self, stamps_s: Floats, lowest_s: float, highest_s: float) -> Floats:
+        """Offsets at stamps between two moments; most often all of them lie on one piece of the map."""
+        slewed: Floats | None = None
         if self._slew is not None:
             start, value, rate = self._slew
-            if stamps_s[0] < start + SLEW_S:
-                offsets = np.where(stamps_s < start + SLEW_S, value + rate * (stamps_s - start), offsets)
-        return offsets
+            if lowest_s < start + SLEW_S:
+                slewed = value + rate * (stamps_s - start)
+                if highest_s < start + SLEW_S:
+                    return slewed
+        reference, level, slope = self._line
+        since = stamps_s - reference
+        if lowest_s < reference - FLAT_AFTER_S or highest_s > reference + FLAT_AFTER_S:
+            since = np.clip(since, -FLAT_AFTER_S, FLAT_AFTER_S)
+        offsets: Floats = level + slope * since
+        return offsets if slewed is None else np.where(stamps_s < start + SLEW_S, slewed, offsets)
 
     def _fit(self, *, continuous: bool) -> None:
         """Fit the line anew, and slew to it from where the map stands."""
         newest = self._used[-1]
         start = max(newest.time_s, self._last_stamp)
-        value = float(self._offsets(np.array([start]))[0]) if continuous else 0.0
+        value = float(self._offsets(np.array([start]), start, start)[0]) if continuous else 0.0
         times = np.array([m.time_s for m in self._used]) - newest.time_s
         offsets = np.array([m.offset_s for m in self._used]) - newest.offset_s
         before = self._line_at(newest.time_s) - newest.offset_s if continuous else 0.0
