@@ -130,7 +130,7 @@ class BlockTransform:
     block : int
         Samples of a block.
     basis : ndarray of float32, shape (rank, block)
-        Orthonormal rows.
+        Orthonormal rows. The first is constant, so that a block's level is in its first coefficient and nowhere else.
     combine : ndarray of float32, shape (rows, blocks * rank)
         From the coefficients of all blocks, block by block.
     """
@@ -158,9 +158,11 @@ def block_transform(plan: BandPlan, rows: Floats, blocks: int) -> BlockTransform
     """
     block = rows.shape[1] // blocks
     bins = plan.bin_rows(block).reshape(-1, block)
-    seen = np.concatenate([bins, np.ones((1, block)), np.linspace(-1, 1, block)[None]])
+    seen = np.concatenate([bins, np.linspace(-1, 1, block)[None]])
+    seen -= seen.mean(axis=1, keepdims=True)
     _, size, basis = np.linalg.svd(seen, full_matrices=False)
-    basis = basis[size > RANK_TOLERANCE * size[0]]
+    constant = np.full((1, block), block**-0.5)
+    basis = np.concatenate([constant, basis[size > RANK_TOLERANCE * size[0]]])
     combine = np.concatenate([rows[:, b * block : (b + 1) * block] @ basis.T for b in range(blocks)], axis=1)
     return BlockTransform(block, basis.astype(np.float32), combine.astype(np.float32))
 

@@ -125,6 +125,33 @@ def test_streaming_agrees_with_numpy_and_with_the_batch(length_s, hop_s, rate_hz
             np.testing.assert_allclose(features.reshape(6, 3), batch, atol=1e-5)
 
 
+@pytest.mark.parametrize("spike", [0.0, 300.0])
+@pytest.mark.parametrize("level", [0.0, 50.0, 1e5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_neither_an_offset_nor_an_outlying_first_sample_costs_precision(dtype, level, spike):
+    rng = np.random.default_rng(4)
+    grid = Grid(1.0, 1.0)
+    signal = (level + rng.normal(0, 20, (3000, 8))).astype(dtype)
+    signal[::500, :4] += spike
+    found = stream(extractor(500.0, grid, 8), grid, signal, 500.0, dtype=dtype)
+    for features, samples in found.values():
+        expected = reference(samples.T.astype(np.float64), 500.0)
+        np.testing.assert_allclose(features.reshape(8, 5), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_a_level_that_the_first_sample_does_not_show_is_the_same_in_any_chunks(dtype):
+    rng = np.random.default_rng(5)
+    grid = Grid(1.0, 1.0)
+    signal = 3000 + rng.normal(0, 20, (4000, 3))
+    signal[::500] = 0
+    whole = stream(extractor(500.0, grid, 3), grid, signal, 500.0, dtype=dtype)
+    for size in (1, 37, 250, 499, 700):
+        cut = stream(extractor(500.0, grid, 3), grid, signal, 500.0, range(size, 4000, size), dtype=dtype)
+        for index, (features, _) in whole.items():
+            np.testing.assert_array_equal(features, cut[index][0])
+
+
 @given(
     st.lists(st.integers(1, 1999), max_size=30),
     st.sampled_from([(1.0, 1.0), (1.0, 0.4), (0.5, 0.7)]),
