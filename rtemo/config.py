@@ -13,12 +13,14 @@ from rtemo.errors import ConfigurationError
 from rtemo.types import StreamDescription
 
 MAX_CONFIG_BYTES = 1_000_000
-# Arrays that `rtemo features` writes beside those of the views.
-RESERVED_NAMES = ("start", "stop", "label")
+# Arrays that `rtemo features` writes beside those of the views, and names that the .npz writer keeps for itself.
+RESERVED_NAMES = ("start", "stop", "label", "file", "allow_pickle")
 RESERVED_PREFIXES = ("available_", "coverage_", "names_")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+# From a hundredth of a second to an hour: nothing is felt faster, and no window is longer.
+Span = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -50,8 +52,8 @@ class StreamSelector(_Strict):
 class WindowSettings(_Strict):
     """The window grid: window k covers [k * hop_s, k * hop_s + length_s) of the LSL clock."""
 
-    length_s: Positive = 1.0
-    hop_s: Positive | None = None
+    length_s: Span = 1.0
+    hop_s: Span | None = None
     lateness_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
 
     @property
@@ -100,7 +102,7 @@ class ModelSettings(_Strict):
 
 
 class OutputSettings(_Strict):
-    """Where a session is written."""
+    """Where a live session is written; a replay says so on its command line."""
 
     folder: Path = Path("sessions")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from rtemo.config import Configuration, MarkerSettings
-from rtemo.errors import LabelError, RecordingError, StreamError
-from rtemo.features.pipeline import FeaturePipeline
+from rtemo.errors import ConfigurationError, LabelError, RecordingError, StreamError
+from rtemo.features.pipeline import NO_STREAM, FeaturePipeline
 from rtemo.labels import Segment, events_path, label_windows, read_events, segments_from_markers
 from rtemo.sources import open_recording
 from rtemo.sources.base import Source
@@ -68,7 +69,8 @@ class MarkerCollector:
             self.markers.append(item)
         else:
             for stamp_s, value in zip(item.stamps_s, item.values[:, 0], strict=True):
-                self.markers.append(Marker(item.stream, float(stamp_s), f"{value:g}"))
+                text = str(int(value)) if float(value).is_integer() else str(value)
+                self.markers.append(Marker(item.stream, float(stamp_s), text))
 
 
 def extract(
@@ -101,20 +103,81 @@ def extract(
     """
     source = open_recording(path, unsynchronised=unsynchronised)
     try:
-        pipeline = FeaturePipeline(config, source.streams, origin=source.origin, lost_after_s=PATIENCE_S)
+        pipeline = bind(config, source)
         collector = MarkerCollector(config.markers if read_labels else None, source.streams, source.origin)
         windows, first_s = _run(source, pipeline, collector)
-        warnings = [*source.warnings, *pipeline.warnings, *collector.warnings]
+        missing = MissingViews(source.origin)
+        for window in windows:
+            missing.take(window)
+        warnings = [*said_by(source, pipeline), *collector.warnings, *missing.warnings()]
     finally:
         source.close()
-    warnings += [f"{path}: {count} samples of {key!r} came late" for key, count in pipeline.late.items() if count]
     if not windows:
         raise RecordingError(
             f"{path}: expected at least one window of {config.window.length_s:g} s, found none.",
             cure="The recording is too short or its streams carry no samples; see rtemo info.",
         )
     segments = _segments(Path(path), config, collector.markers, first_s) if read_labels else []
-    return Extraction(_table(Path(path), windows, pipeline.names, segments), pipeline.bound, tuple(warnings))
+    table = _table(Path(path), windows, pipeline.names, segments)
+    if read_labels and (config.markers is not None or events_path(path).is_file()) and not (table.trial >= 0).any():
+        warnings.append(f"{path}: no window has a label: {_what_marks(Path(path), collector.markers)}")
+    return Extraction(table, pipeline.bound, tuple(warnings))
+
+
+def bind(config: Configuration, source: Source) -> FeaturePipeline:
+    """The pipeline of a recording; an error names the recording.
+
+    Raises
+    ------
+    StreamError, ConfigurationError
+        See `FeaturePipeline`.
+    """
+    try:
+        return FeaturePipeline(config, source.streams, origin=source.origin, lost_after_s=PATIENCE_S)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source.origin}: {error.message}", cure=error.cure) from error
+
+
+def said_by(source: Source, pipeline: FeaturePipeline) -> list[str]:
+    """What a source and its pipeline warn of, each line with the recording's name."""
+    lines = [*source.warnings, *pipeline.warnings]
+    lines += [f"{count} samples of stream {key!r} came late" for key, count in pipeline.late.items() if count]
+    return [line if line.startswith(source.origin) else f"{source.origin}: {line}" for line in lines]
+
+
+class MissingViews:
+    """Counts the windows in which a view is missing, and why, to tell of views that hardly ever are there."""
+
+    def __init__(self, origin: str) -> None:
+        self.windows = 0
+        self._origin = origin
+        self._reasons: dict[str, Counter[str]] = {}
+
+    def take(self, window: FeatureWindow) -> None:
+        """Count one window."""
+        self.windows += 1
+        for view, reason in window.reason.items():
+            self._reasons.setdefault(view, Counter())[reason] += 1
+
+    def warnings(self) -> list[str]:
+        """A line for each view that has a stream and yet is missing in most windows, with the commonest reason."""
+        return [
+            f"{self._origin}: view {view!r} is missing in {counts.total()} of {self.windows} windows, mostly: "
+            f"{counts.most_common(1)[0][0]}"
+            for view, counts in self._reasons.items()
+            if counts.total() > self.windows / 2 and NO_STREAM not in counts
+        ]
+
+
+def _what_marks(path: Path, markers: Sequence[Marker]) -> str:
+    """What was there to take labels from."""
+    events = events_path(path)
+    if events.is_file():
+        return f"no trial_type of {events.name} that covers a window is among the labels"
+    texts = sorted({marker.text for marker in markers})
+    more = f" and {len(texts) - 6} more" if len(texts) > 6 else ""
+    found = ", ".join(repr(text[:40]) for text in texts[:6]) + more
+    return f"the markers say {found}" if texts else "no marker was found"
 
 
 def _run(source: Source, pipeline: FeaturePipeline, collector: MarkerCollector) -> tuple[list[FeatureWindow], float]:

@@ -65,7 +65,8 @@ def segments_from_markers(markers: Iterable[Marker], settings: MarkerSettings) -
 def events_path(recording: str | Path) -> Path:
     """Where the BIDS events of a recording lie: ``<recording>_events.tsv`` beside it."""
     recording = Path(recording)
-    return recording.with_name(recording.name.split(".")[0] + "_events.tsv")
+    stem = recording.stem if recording.suffix.lower() != ".gz" else Path(recording.stem).stem
+    return recording.with_name(stem + "_events.tsv")
 
 
 def read_events(path: str | Path, labels: Sequence[str], aliases: dict[str, str], origin_s: float) -> list[Segment]:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from rtemo.clock import Clock, MonotonicClock
 from rtemo.config import Configuration
 from rtemo.errors import RecordingError
-from rtemo.extraction import PATIENCE_S, extract
-from rtemo.features.pipeline import FeaturePipeline
+from rtemo.extraction import MissingViews, bind, extract, said_by
 from rtemo.features.standardise import Standardiser
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
@@ -31,19 +31,17 @@ class ReplayClock:
     ----------
     speed : float or None
         Recorded seconds a second; None is as fast as it goes.
-    monotonic_s, wait : callable
-        The machine's clock and a pause of so many seconds; injected by tests.
+    machine : Clock
+        Runs in real time; injected by tests.
+    wait : callable
+        Pauses for so many seconds of the machine's clock; injected by tests.
     """
 
     def __init__(
-        self,
-        speed: float | None,
-        *,
-        monotonic_s: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], None] = time.sleep,
+        self, speed: float | None, *, machine: Clock | None = None, wait: Callable[[float], None] = time.sleep
     ) -> None:
         self._speed = speed
-        self._monotonic_s = monotonic_s
+        self._machine = machine or MonotonicClock()
         self._wait = wait
         self._reached_s = -math.inf
         self._began_s = 0.0
@@ -53,7 +51,7 @@ class ReplayClock:
         """LSL local-clock seconds of the recording."""
         if self._speed is None or self._origin_s is None:
             return self._reached_s
-        return self._origin_s + (self._monotonic_s() - self._began_s) * self._speed
+        return self._origin_s + (self._machine.now_s() - self._began_s) * self._speed
 
     def reach(self, window: FeatureWindow) -> None:
         """Go on to the end of a window: wait for it where the clock runs by itself."""
@@ -61,14 +59,14 @@ class ReplayClock:
         if self._speed is None:
             return
         if self._origin_s is None:
-            self._origin_s, self._began_s = window.stop_s, self._monotonic_s()
+            self._origin_s, self._began_s = window.stop_s, self._machine.now_s()
         due_s = window.stop_s - self.now_s()
         if due_s > 0:
             self._wait(due_s / self._speed)
 
 
 class Replay:
-    """Plays a recording to predictions.
+    """Plays a recording to predictions, once. What does not fit is refused before anything is written.
 
     Parameters
     ----------
@@ -105,11 +103,16 @@ class Replay:
         self.views = bundle.model.views
         self._config = config
         self._warnings: list[str] = []
-        self._path = path
-        self._bundle = bundle
-        self._device = device
-        self._unsynchronised = unsynchronised
         self._clock = ReplayClock(speed)
+        self._predictor = Predictor(bundle.model, device=device)
+        self._source = open_recording(path, unsynchronised=unsynchronised)
+        try:
+            self._pipeline = bind(config, self._source)
+            check_streams(bundle, self._pipeline.bound, where=self._source.origin)
+            self._standardiser = bundle.standardiser or self._of_recording(path, unsynchronised=unsynchronised)
+        except BaseException:
+            self._source.close()
+            raise
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -117,44 +120,43 @@ class Replay:
         return tuple(self._warnings)
 
     def run(self, sinks: Sequence[Sink] = ()) -> Iterator[tuple[FeatureWindow, Prediction]]:
-        """Each window with its prediction, after the sinks have it."""
-        source = open_recording(self._path, unsynchronised=self._unsynchronised)
+        """Each window with its prediction, after the sinks have it.
+
+        Raises
+        ------
+        RecordingError
+            The recording holds no window.
+        """
+        source, pipeline = self._source, self._pipeline
+        session = Session(
+            source,
+            pipeline,
+            self._standardiser,
+            self._predictor,
+            labels=self._config.labels,
+            views=self.views,
+            clock=self._clock,
+            sinks=sinks,
+            on_window=self._clock.reach,
+        )
+        missing = MissingViews(source.origin)
         try:
-            pipeline = FeaturePipeline(self._config, source.streams, origin=source.origin, lost_after_s=PATIENCE_S)
-            check_streams(self._bundle, pipeline.bound, where=source.origin)
-            session = Session(
-                source,
-                pipeline,
-                self._standardiser(),
-                Predictor(self._bundle.model, device=self._device),
-                labels=self._config.labels,
-                views=self.views,
-                clock=self._clock,
-                sinks=sinks,
-                on_window=self._clock.reach,
-            )
-            windows = 0
             for window, prediction in session.run():
-                windows += 1
+                missing.take(window)
                 yield window, prediction
-            self._warnings += [*source.warnings, *pipeline.warnings]
-            self._warnings += [
-                f"{source.origin}: {n} samples of {key!r} came late" for key, n in pipeline.late.items() if n
-            ]
+            self._warnings += [*said_by(source, pipeline), *missing.warnings()]
         finally:
             source.close()
-        if windows == 0:
+        if missing.windows == 0:
             raise RecordingError(
-                f"{self._path}: expected at least one window of {self._config.window.length_s:g} s, found none.",
+                f"{source.origin}: expected at least one window of {self._config.window.length_s:g} s, found none.",
                 cure="The recording is too short or its streams carry no samples; see rtemo info.",
             )
 
-    def _standardiser(self) -> Standardiser:
-        """Statistics of calibration, or of the whole recording where the configuration says so."""
-        if self._bundle.standardiser is not None:
-            return self._bundle.standardiser
+    def _of_recording(self, path: str | Path, *, unsynchronised: bool) -> Standardiser:
+        """Statistics of the whole recording, where the configuration says so."""
         self._warnings.append(
-            f"{self._path}: standardised by the whole recording, read beforehand (transductive): live could not"
+            f"{path}: standardised by the whole recording, read beforehand (transductive): live could not"
         )
-        table = extract(self._path, self._config, read_labels=False, unsynchronised=self._unsynchronised).table
+        table = extract(path, self._config, read_labels=False, unsynchronised=unsynchronised).table
         return Standardiser.fit(table.features, table.available)

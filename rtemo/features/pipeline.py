@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.config import Configuration, ViewSettings
-from rtemo.errors import StreamError
+from rtemo.errors import ConfigurationError, StreamError
 from rtemo.features.base import ClosingWindow, Extractor, Missing, ViewSource
 from rtemo.features.registry import make_extractor
 from rtemo.features.smoothing import Smoother, make_smoother
 from rtemo.grid import Grid
 from rtemo.types import Chunk, FeatureWindow, Floats, StreamDescription
 from rtemo.windows import Share, Window, Windower
+
+NO_STREAM = "no stream"
+"""Reason of a view that the recording has no stream for."""
 
 Selection = slice | NDArray[np.intp]
 
@@ -78,6 +81,11 @@ class FeaturePipeline:
         self._views: list[_View] = []
         for name, settings in config.views.items():
             extractor = make_extractor(settings.features, settings.settings, view=name)
+            if settings.columns and not getattr(extractor, "uses_columns", False):
+                raise ConfigurationError(
+                    f"views.{name}.columns: the extractor {settings.features!r} knows no columns.",
+                    cure="Drop the key; choose channels by views.<view>.channels.",
+                )
             stream = find_stream(name, settings, streams, origin)
             if stream is None:
                 self.bound[name], self.names[name] = None, ()
@@ -154,7 +162,7 @@ class FeaturePipeline:
         for name, view in self._in_order:
             if view is None:
                 features[name], available[name], coverage[name] = np.empty(0), False, 0.0
-                reason[name] = "no stream"
+                reason[name] = NO_STREAM
                 continue
             share = window.shares[view.stream]
             result = self._view_features(view, window, share)
@@ -204,7 +212,7 @@ def find_stream(
         raise StreamError(
             f"{origin}: view {view!r} wants the stream with {settings.stream}, and {len(fitting)} fit: "
             f"{_listing(fitting)}.",
-            cure="Say which by source_id.",
+            cure=_how_to_choose(fitting),
         )
     if not fitting and settings.required:
         raise StreamError(
@@ -212,6 +220,16 @@ def find_stream(
             cure=f"Correct [views.{view}] stream, or drop required = true.",
         )
     return fitting[0] if fitting else None
+
+
+def _how_to_choose(fitting: Sequence[StreamDescription]) -> str:
+    """What a user can do where several streams fit."""
+    differ = [
+        field for field in ("source_id", "name", "type", "hostname") if len({getattr(s, field) for s in fitting}) > 1
+    ]
+    if differ:
+        return f"Say which by {' or '.join(differ)}."
+    return "Nothing tells them apart (name, type, source_id, host): take one of them out of the recording."
 
 
 def _listing(streams: Iterable[StreamDescription]) -> str:

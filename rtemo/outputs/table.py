@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from rtemo.types import Prediction
 
@@ -27,7 +28,8 @@ def column_names(labels: Sequence[str], views: Sequence[str]) -> list[str]:
 class PredictionTable:
     """Writes predictions.csv; a context manager.
 
-    Numbers are written so that reading them gives the same float64. Times are LSL local-clock seconds.
+    The file is opened at the first row, so that a replay that is refused leaves an older one as it is. Numbers are
+    written so that reading them gives the same float64. Times are LSL local-clock seconds.
 
     Parameters
     ----------
@@ -38,14 +40,17 @@ class PredictionTable:
     """
 
     def __init__(self, path: str | Path, labels: Sequence[str], views: Sequence[str]) -> None:
-        self._file = Path(path).open("w", encoding="utf-8", newline="")  # noqa: SIM115  # closed in close()
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(column_names(labels, views))
+        self._path = Path(path)
+        self._columns = column_names(labels, views)
+        self._file: TextIO | None = None
 
     def write(self, prediction: Prediction) -> None:
         """Write one row and flush it."""
         p = prediction
-        self._writer.writerow(
+        if self._file is None:
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+            csv.writer(self._file, lineterminator="\n").writerow(self._columns)
+        csv.writer(self._file, lineterminator="\n").writerow(
             [
                 *(p.index, p.start_s, p.stop_s, p.label),
                 *p.probabilities.tolist(),
@@ -70,4 +75,5 @@ class PredictionTable:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()

@@ -72,6 +72,7 @@ def test_a_labelled_window_lies_inside_its_segment(edges: list[float], starts: l
 def test_events_lie_beside_the_recording() -> None:
     assert events_path("a/sub-1_task.xdf") == Path("a/sub-1_task_events.tsv")
     assert events_path("a/x.fif.gz") == Path("a/x_events.tsv")
+    assert events_path("a/run.1.xdf") == Path("a/run.1_events.tsv")
 
 
 def write(path: Path, *rows: str) -> Path:

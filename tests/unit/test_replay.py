@@ -22,7 +22,7 @@ def test_as_fast_as_it_goes_the_clock_stands_at_the_end_of_the_window() -> None:
 
 def test_at_a_speed_windows_are_held_back_until_they_are_over() -> None:
     machine = VirtualClock(100.0)
-    clock = ReplayClock(2.0, monotonic_s=machine.now_s, wait=machine.advance)
+    clock = ReplayClock(2.0, machine=machine, wait=machine.advance)
     reached = []
     for stop_s in (5001.0, 5002.0, 5010.0):
         clock.reach(window(stop_s))
@@ -33,7 +33,7 @@ def test_at_a_speed_windows_are_held_back_until_they_are_over() -> None:
 
 def test_a_slow_consumer_is_told_its_delay_and_is_not_delayed_further() -> None:
     machine = VirtualClock(100.0)
-    clock = ReplayClock(1.0, monotonic_s=machine.now_s, wait=machine.advance)
+    clock = ReplayClock(1.0, machine=machine, wait=machine.advance)
     clock.reach(window(5001.0))
     machine.advance(3.0)
     clock.reach(window(5002.0))

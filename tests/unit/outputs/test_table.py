@@ -34,9 +34,18 @@ def prediction(index: int) -> Prediction:
 
 
 def test_columns_are_exactly_those_promised(tmp_path: Path) -> None:
+    with PredictionTable(tmp_path / "p.csv", ["calm", "joy"], ["eeg", "eye"]) as table:
+        table.write(prediction(1))
+    header, row = (tmp_path / "p.csv").read_text().splitlines()
+    assert header == HEADER
+    assert len(row.split(",")) == len(HEADER.split(","))
+
+
+def test_an_older_table_stays_until_there_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("older")
     with PredictionTable(tmp_path / "p.csv", ["calm", "joy"], ["eeg", "eye"]):
         pass
-    assert (tmp_path / "p.csv").read_text() == HEADER + "\n"
+    assert (tmp_path / "p.csv").read_text() == "older"
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_written_and_reads_back_exactly(tmp_path: Path) -> None:
