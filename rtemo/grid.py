@@ -9,7 +9,11 @@ from __future__ import annotations
 import math
 
 EDGE_TOLERANCE_S = 1e-6
-"""A stamp this little below an edge counts as on it: clock mapping leaves noise of about 1e-10 s on exact stamps."""
+"""A stamp this little below an edge counts as on it: the arithmetic of clocks leaves about 1e-10 s.
+
+The clock map itself errs by more, up to 0.3 ms in the first seconds of a recording: a sample that lies on an edge may
+then fall on its other side.
+"""
 
 
 class Grid:

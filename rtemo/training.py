@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.config import Configuration
-from rtemo.errors import BundleError, RecordingError, StreamError
+from rtemo.errors import ConfigurationError, ModelError, RecordingError, StreamError
 from rtemo.evaluation.evaluate import evaluate
 from rtemo.extraction import Extraction, join, label_indices
 from rtemo.features.standardise import Standardiser
@@ -109,6 +109,12 @@ def train_bundle(
     settings = make_settings(config.model.preset, config.model.settings)
     extractions = [*labelled, *unlabelled]
     table = join([extraction.table for extraction in extractions])
+    for view in config.views:
+        if not table.names[view]:
+            raise ModelError(
+                f"view {view!r} has no stream in any of the {len(extractions)} recordings.",
+                cure="Take it out of the configuration, or add a recording that has it.",
+            )
     features = {view: table.features[view] for view in config.views}
     available = {view: table.available[view] for view in config.views}
     calibration = Standardiser.fit(features, available) if config.standardise == "calibration" else None
@@ -129,7 +135,10 @@ def train_bundle(
         metrics = {"held_out": result.to_dict()["conditions"]}
         probe = Probe({view: x.astype(np.float32) for view, x in mine.items()}, truth[held], table.trial[held])
         figures = result.conditions["complete"]
-        told = f"held-out trials: accuracy {figures.accuracy:.2f}, balanced {figures.balanced_accuracy:.2f}"
+        told = (
+            f"held-out trials (by which training stopped): accuracy {figures.accuracy:.2f}, "
+            f"balanced {figures.balanced_accuracy:.2f}"
+        )
     else:
         told = "no trial held out"
         warnings.append(
@@ -176,26 +185,64 @@ def _rows(table: FeatureTable, rows: NDArray[np.bool_]) -> FeatureTable:
 
 
 def _bundle_view(view: str, names: tuple[str, ...], extractions: Sequence[Extraction]) -> BundleView:
-    """A view as it was in the first recording that has it."""
-    stream = next((e.bound[view] for e in extractions if e.bound[view] is not None), None)
-    if stream is None:
-        # Training refuses a view that is missing throughout, so this is a bug, not bad input.
-        raise ValueError(f"view {view!r} has no stream in any recording")
-    return BundleView(
-        name=view, channel_labels=stream.channel_labels, rate_hz=stream.nominal_rate_hz, feature_names=names
-    )
+    """A view as it is in every recording that has it.
+
+    Raises
+    ------
+    StreamError
+        Two recordings have other channels or rates.
+    """
+    found: BundleView | None = None
+    for extraction in extractions:
+        stream = extraction.bound[view]
+        if stream is None:
+            continue
+        if found is None:
+            labels, rate_hz = stream.channel_labels, stream.nominal_rate_hz
+            found = BundleView(name=view, channel_labels=labels, rate_hz=rate_hz, feature_names=names)
+        differences = _differences(found, stream)
+        if differences:
+            raise StreamError(
+                f"{extraction.table.recordings[0]}: {'; '.join(differences)}.",
+                cure="Train on recordings with the same channels and rates.",
+            )
+    if found is None:
+        raise ValueError(f"view {view!r} has no stream in any recording, which was to be refused before")
+    return found
+
+
+def _differences(view: BundleView, stream: StreamDescription) -> list[str]:
+    """Where a stream is not what a model was trained on."""
+    differences = []
+    if stream.channel_labels != view.channel_labels:
+        was, now = ", ".join(view.channel_labels), ", ".join(stream.channel_labels)
+        differences.append(f"{view.name}: trained on the channels {was}, found {now}")
+    # Recorders write measured or rounded rates: 59.999996 Hz is 60 Hz.
+    if not np.isclose(stream.nominal_rate_hz, view.rate_hz, rtol=1e-3, atol=0):
+        differences.append(f"{view.name}: trained at {view.rate_hz:g} Hz, found {stream.nominal_rate_hz:g} Hz")
+    return differences
+
+
+def sha256_of(path: str | Path) -> str:
+    """Digest of a file.
+
+    Raises
+    ------
+    RecordingError
+        It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror}).", cure="Check the path.") from error
 
 
 def _provenance(extraction: Extraction, labelled: bool) -> TrainingRecording:
     path = Path(extraction.table.recordings[0])
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read again ({error.strerror}).") from error
     return TrainingRecording(
         name=path.name,
-        sha256=digest,
+        sha256=sha256_of(path),
         labelled=labelled,
         windows=len(extraction.table),
         labelled_windows=int((extraction.table.trial >= 0).sum()),
@@ -209,7 +256,7 @@ def check_configuration(bundle: Bundle, config: Configuration) -> None:
 
     Raises
     ------
-    BundleError
+    ConfigurationError
         With a list of the differences.
     """
     trained = bundle.configuration
@@ -225,7 +272,7 @@ def check_configuration(bundle: Bundle, config: Configuration) -> None:
             pairs[f"views.{view}.{key}"] = (getattr(trained.views[view], key), getattr(config.views[view], key))
     differences = [f"{key}: trained with {was}, configured {now}" for key, (was, now) in pairs.items() if was != now]
     if differences:
-        raise BundleError(
+        raise ConfigurationError(
             f"the configuration is not that of the bundle: {'; '.join(differences)}.",
             cure="Use the configuration that it was trained with, or train again.",
         )
@@ -242,16 +289,10 @@ def check_streams(bundle: Bundle, bound: Mapping[str, StreamDescription | None],
     differences = []
     for view in bundle.views:
         stream = bound[view.name]
-        if stream is None:
-            continue
-        if stream.channel_labels != view.channel_labels:
-            was, now = ", ".join(view.channel_labels), ", ".join(stream.channel_labels)
-            differences.append(f"{view.name}: trained on the channels {was}, found {now}")
-        # Recorders write measured or rounded rates: 59.999996 Hz is 60 Hz.
-        if not np.isclose(stream.nominal_rate_hz, view.rate_hz, rtol=1e-3, atol=0):
-            differences.append(f"{view.name}: trained at {view.rate_hz:g} Hz, found {stream.nominal_rate_hz:g} Hz")
+        if stream is not None:
+            differences += _differences(view, stream)
     if differences:
         raise StreamError(
             f"{where}: the streams are not those of the bundle: {'; '.join(differences)}.",
-            cure="Name the channels in the configuration, or train on recordings like this one.",
+            cure="Choose the channels in the configuration, or train on recordings like this one.",
         )

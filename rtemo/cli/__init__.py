@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -38,6 +39,26 @@ for command, summary in (
 ):
     app.command(short_help=summary)(command)
 
+INTERRUPTED = 130
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("rtemo"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 # Options that take every value up to the next option: the command-line parser knows only one value an option.
 GREEDY_OPTIONS = ("--unlabelled",)
 
@@ -66,6 +87,10 @@ def main() -> None:
         os.environ.setdefault(variable, "1")
     try:
         app(spread_greedy(sys.argv[1:]))
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            sys.stderr.write("rtemo: interrupted; what was written so far is whole\n")
+        raise
     except RtemoError as error:
         sys.stderr.write(f"rtemo: {error}\n")
         sys.exit(error.exit_code)

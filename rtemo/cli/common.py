@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.table import Table
+    from rich.text import Text
 
     from rtemo.config import Configuration
     from rtemo.extraction import Extraction
@@ -25,6 +27,9 @@ ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="The configur
 Unsynchronised = Annotated[
     bool, typer.Option("--unsynchronised", help="Take a file whose streams cannot be put on one clock.")
 ]
+# What fits the generators of every library and, doubled, still an int64.
+MAX_SEED = 2**30
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same result.")]
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1; the configuration's if not given.")
 ]
@@ -36,6 +41,36 @@ def output() -> Console:
 
     console = Console()
     return console if console.is_terminal else Console(width=FILE_WIDTH)
+
+
+def add_row(table: Table, *cells: str | Text) -> None:
+    """Add a row of plain text: labels and file names may hold what looks like markup."""
+    from rich.text import Text
+
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
+def add_column(table: Table, header: str, *, right: bool = False) -> None:
+    """Add a column whose header is plain text."""
+    from rich.text import Text
+
+    table.add_column(Text(header), justify="right" if right else "left")
+
+
+def refuse_duplicates(recordings: Iterable[Path]) -> None:
+    """Refuse a recording that is named twice: its windows would count twice, and stand on both sides of a split.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    from rtemo.errors import ConfigurationError
+
+    seen: set[Path] = set()
+    for path in recordings:
+        if path.resolve() in seen:
+            raise ConfigurationError(f"{path}: the recording is named twice.", cure="Name it once.")
+        seen.add(path.resolve())
 
 
 def warn(lines: Iterable[str]) -> None:
@@ -50,11 +85,11 @@ def progress_bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     return Progress(*columns, console=Console(stderr=True), transient=True)
 

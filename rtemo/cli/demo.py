@@ -10,12 +10,14 @@ from typing import Annotated
 
 import typer
 
+from rtemo.cli.common import Seed
+
 WATCHED_SPEED = 12.0
 
 
 def demo(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Keep all files in this folder.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another participant, another session.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train on a simulated participant with EEG and eye features, then play a second session in which sensors drop out.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import Device, Recordings, Unsynchronised, output
+from rtemo.cli.common import Device, Recordings, Unsynchronised, add_column, add_row, output, refuse_duplicates, warn
 
 if TYPE_CHECKING:
     from rtemo.evaluation.evaluate import Evaluation
@@ -31,10 +31,13 @@ def evaluate(
     from rtemo.extraction import join
     from rtemo.model.bundle import load_bundle
     from rtemo.model.predict import Predictor
-    from rtemo.training import check_streams, standardise
+    from rtemo.training import check_streams, sha256_of, standardise
 
+    refuse_duplicates(recordings)
     loaded = load_bundle(bundle)
     config = loaded.configuration
+    seen = {recording.sha256 for recording in loaded.recordings}
+    warn(f"{path}: the model was trained on this recording" for path in recordings if sha256_of(path) in seen)
     extractions = extract_all(recordings, config, unsynchronised=unsynchronised)
     for path, extraction in zip(recordings, extractions, strict=True):
         check_streams(loaded, extraction.bound, where=str(path))
@@ -57,21 +60,22 @@ def _print(result: Evaluation, labels: list[str], *, transductive: bool) -> None
 
     def figures(title: str, rows: dict[str, Scores]) -> None:
         table = Table(title=title, title_justify="left")
-        for column in ("", "accuracy", "balanced", "macro F1", "ECE", "windows"):
-            table.add_column(column, justify="left" if not column else "right")
+        for header in ("", "accuracy", "balanced", "macro F1", "ECE", "windows"):
+            add_column(table, header, right=bool(header))
         for name, s in rows.items():
             numbers = [s.accuracy, s.balanced_accuracy, s.macro_f1, s.ece]
-            table.add_row(name, *(f"{x:.3f}" if s.windows else "-" for x in numbers), str(s.windows))
+            add_row(table, name, *(f"{x:.3f}" if s.windows else "-" for x in numbers), str(s.windows))
         console.print(table)
 
     figures(f"{result.windows} labelled windows", dict(result.conditions))
     figures("By recording", dict(result.recordings))
     confusion = Table(title="Confusion, all views (rows true, columns predicted)", title_justify="left")
-    for column in ("", *labels):
-        confusion.add_column(column, justify="left" if not column else "right")
+    for header in ("", *labels):
+        add_column(confusion, header, right=bool(header))
     for label, row in zip(labels, result.conditions["complete"].confusion.tolist(), strict=True):
-        confusion.add_row(label, *map(str, row))
+        add_row(confusion, label, *map(str, row))
     console.print(confusion)
+    console.print("complete: all views that a window has. A condition counts the windows in which some view is left.")
     if transductive:
         console.print(
             "Standardised by each recording's own windows: transductive, so not what a live session would give."

@@ -30,8 +30,10 @@ def features(
     from rtemo.extraction import join
 
     settings = load_configuration(config)
-    if not out.parent.is_dir():
-        raise ConfigurationError(f"{out}: the folder {out.parent} does not exist.", cure="Make it first.")
+    if out.suffix != ".npz":
+        raise ConfigurationError(f"{out}: expected a name that ends in .npz.", cure="Nothing else is written over.")
+    if not out.parent.is_dir() or out.is_dir():
+        raise ConfigurationError(f"{out}: expected a file in a folder that exists.", cure="Make the folder first.")
     table = join([e.table for e in extract_all(recordings, settings, unsynchronised=unsynchronised)])
     arrays: dict[str, Any] = {"start": table.start_s, "stop": table.stop_s, "label": table.label}
     for view in table.features:
@@ -39,7 +41,12 @@ def features(
         arrays[f"available_{view}"] = table.available[view]
         arrays[f"coverage_{view}"] = table.coverage[view]
         arrays[f"names_{view}"] = np.array(table.names[view], dtype=np.str_)
-    with out.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    beside = out.with_name(f".{out.name}.part")
+    try:
+        with beside.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
     there = ", ".join(f"{view} in {int(mask.sum())}" for view, mask in table.available.items())
     typer.echo(f"{len(table)} windows of {settings.window.length_s:g} s ({there}) -> {out}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import ConfigOption, Device, Unsynchronised, output, warn
+from rtemo.cli.common import ConfigOption, Device, Unsynchronised, add_column, add_row, output, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,12 +111,12 @@ def prediction_table(
         caption="of each view: posterior weight / contribution, or why it is missing",
         caption_justify="left",
     )
-    for column in ("start (s)", "says"):
-        table.add_column(column)
-    for column in (*labels, "spread"):
-        table.add_column(column, justify="right")
-    for column in views:
-        table.add_column(column)
+    for header in ("start (s)", "says"):
+        add_column(table, header)
+    for header in (*labels, "spread"):
+        add_column(table, header, right=True)
+    for header in views:
+        add_column(table, header)
     for window, p in rows:
         cells: list[str | Text] = [f"{p.start_s:.1f}", p.label]
         best = p.probabilities.argmax()
@@ -128,5 +128,5 @@ def prediction_table(
                 cells.append(f"{p.posterior_weights[i]:.2f} / {p.contributions[i]:+.2f}")
             else:
                 cells.append(Text(window.reason.get(view, "missing"), style="bold red"))
-        table.add_row(*cells)
+        add_row(table, *cells)
     return table

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import Device, Recordings, Unsynchronised, extract_all, progress_bar, warn
+from rtemo.cli.common import (
+    Device,
+    Recordings,
+    Seed,
+    Unsynchronised,
+    extract_all,
+    progress_bar,
+    refuse_duplicates,
+    warn,
+)
 
 if TYPE_CHECKING:
     from rtemo.model.train import EpochReport
@@ -21,12 +30,14 @@ def train(
         list[Path] | None,
         typer.Option("--unlabelled", help="Recordings whose labels are never read: all up to the next option."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same model.")] = 0,
+    seed: Seed = 0,
     device: Device = None,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Where to keep what an interrupted training needs.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from --checkpoint; from the start if it does not exist yet.")
+    ] = False,
     unsynchronised: Unsynchronised = False,
 ) -> None:
     """Learn a model from labelled recordings, and from unlabelled ones beside them.
@@ -37,14 +48,23 @@ def train(
     """
     from rtemo.config import load_configuration
     from rtemo.errors import ConfigurationError
-    from rtemo.model.bundle import save_bundle
+    from rtemo.model.bundle import check_target, save_bundle
     from rtemo.model.settings import make_settings
+    from rtemo.model.trained import resolve_device
     from rtemo.training import train_bundle
 
     if resume and checkpoint is None:
         raise ConfigurationError("--resume needs --checkpoint.", cure="Say where the state was kept.")
     settings = load_configuration(config)
-    make_settings(settings.model.preset, settings.model.settings)  # a wrong one is refused before anything is read
+    # What can be wrong is refused before hours are spent on it.
+    make_settings(settings.model.preset, settings.model.settings)
+    resolve_device(device or settings.model.device)
+    refuse_duplicates([*recordings, *(unlabelled or [])])
+    check_target(out)
+    if checkpoint is not None and checkpoint.is_dir():
+        raise ConfigurationError(
+            f"{checkpoint}: expected a file for --checkpoint, found a folder.", cure="Name a file."
+        )
     labelled = extract_all(recordings, settings, unsynchronised=unsynchronised)
     further = extract_all(unlabelled or [], settings, read_labels=False, unsynchronised=unsynchronised)
     with progress_bar() as progress:

@@ -1,0 +1,1 @@
+"""Extractors: from the samples of a window to the features of a view."""

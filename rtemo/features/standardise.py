@@ -70,15 +70,3 @@ class Standardiser:
         scaled = (features - np.where(known, mean, 0.0)) / np.where(known, std, 1.0)
         scaled = np.where(known, np.clip(scaled, -CLAMP, CLAMP), 0.0)
         return np.where(np.isnan(features), np.nan, scaled)
-
-    def to_dict(self) -> dict[str, dict[str, Floats]]:
-        """Arrays by view: ``{view: {"mean": ..., "std": ...}}``."""
-        return {view: {"mean": self.mean[view], "std": self.std[view]} for view in self.mean}
-
-    @classmethod
-    def from_dict(cls, arrays: Mapping[str, Mapping[str, Floats]]) -> Standardiser:
-        """The standardiser that `to_dict` gave, from arrays or nested lists."""
-        return cls(
-            {view: np.asarray(pair["mean"], dtype=np.float64) for view, pair in arrays.items()},
-            {view: np.asarray(pair["std"], dtype=np.float64) for view, pair in arrays.items()},
-        )

@@ -96,6 +96,21 @@ class Bundle:
         return self.model.class_names
 
 
+def check_target(folder: str | Path) -> None:
+    """Refuse a folder that `save_bundle` would not write to: one that holds something else, or that cannot be made.
+
+    Raises
+    ------
+    BundleError
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder / MANIFEST).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise BundleError(f"{folder}: exists and is not a bundle, so it is left as it is.", cure="Give another folder.")
+    parent = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise BundleError(f"{folder}: cannot be written in {parent}.", cure="Check the path and its permissions.")
+
+
 def save_bundle(folder: str | Path, bundle: Bundle) -> None:
     """Write a bundle; whoever looks finds the old one or the new one, never a half.
 
@@ -106,8 +121,7 @@ def save_bundle(folder: str | Path, bundle: Bundle) -> None:
     """
     folder = Path(folder)
     _check_parts(folder, bundle)
-    if folder.exists() and not (folder / MANIFEST).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise BundleError(f"{folder}: exists and is not a bundle, so it is left as it is.", cure="Give another folder.")
+    check_target(folder)
     fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     stale = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     try:

@@ -60,12 +60,15 @@ def save_checkpoint(path: Path, mark: str, model: Simvae, optimiser: torch.optim
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        beside,
-        {"rtemo": json.dumps(document)},
-    )
-    beside.replace(path)
+    try:
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+            beside,
+            {"rtemo": json.dumps(document)},
+        )
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, mark: str, model: Simvae, optimiser: torch.optim.Optimizer, progress: Progress) -> None:

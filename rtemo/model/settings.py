@@ -135,6 +135,10 @@ class SimvaeSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> SimvaeSettings:
+        if self.imputations == 1:
+            raise ValueError(
+                "imputations = 1: a single draw loses up to 7 points and has no spread; use 0 (E[psi]) or 2 on"
+            )
         if self.missing == "marginalise" and self.chain:
             raise ValueError('missing = "marginalise" is exact only without the chain: set chain = false')
         if self.missing == "marginalise" and self.posterior == "all":

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtemo.errors import ModelError
+from rtemo.errors import ConfigurationError
 from rtemo.model.front_end import FrontEnd
 from rtemo.model.settings import SimvaeSettings
 from rtemo.model.simvae import Simvae
@@ -84,7 +84,7 @@ def resolve_device(device: str) -> torch.device:
 
     Raises
     ------
-    ModelError
+    ConfigurationError
         The device is unknown or not there.
     """
     if device == "auto":
@@ -92,11 +92,11 @@ def resolve_device(device: str) -> torch.device:
     try:
         found = torch.device(device)
     except RuntimeError as error:
-        raise ModelError(f"device {device!r} is unknown.", cure='Use "auto", "cpu" or "cuda".') from error
+        raise ConfigurationError(f"device {device!r} is unknown.", cure='Use "auto", "cpu" or "cuda".') from error
     if found.type not in ("cpu", "cuda"):
-        raise ModelError(f"device {device!r} is not supported.", cure='Use "auto", "cpu" or "cuda".')
+        raise ConfigurationError(f"device {device!r} is not supported.", cure='Use "auto", "cpu" or "cuda".')
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError(
+        raise ConfigurationError(
             f"device {device!r} was asked for, but torch sees no CUDA device.", cure='Use device = "auto" or "cpu".'
         )
     return found

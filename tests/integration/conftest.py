@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from lab import Lab, Outcome, Run
 
 from rtemo import cli
 from rtemo.demonstration import record
-
-
-@dataclass(frozen=True)
-class Lab:
-    """What the tests work on."""
-
-    folder: Path
-    config: Path
-    calibration: Path
-    session: Path
-    bundle: Path
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
 
 CONFIG = """
 labels = ["negative", "neutral", "positive"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Lab, Run
+from lab import Lab, Run
 
 from rtemo import cli
 
@@ -160,7 +163,7 @@ def test_two_unlabelled_recordings_are_both_kept_from_the_labels(lab: Lab, rtemo
     assert read == {"calibration.xdf": True, "u.xdf": False, "v.xdf": False}
 
 
-def test_an_interrupted_training_resumes_to_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+def test_a_finished_checkpoint_gives_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
     state = tmp_path / "state"
     done = rtemo("train", lab.config, lab.calibration, "--checkpoint", state, "--resume", "-o", tmp_path / "b")
     assert done.code == 0
@@ -223,11 +226,11 @@ def test_a_bundle_for_other_windows_or_views_is_refused_with_the_differences(
 ) -> None:
     longer = edited(lab, tmp_path, ("[views.eeg]", "[window]\nlength_s = 2.0\n[views.eeg]"))
     done = rtemo("play", lab.session, "-c", longer, "-m", lab.bundle)
-    assert done.code == 1
+    assert done.code == 2
     assert "window.length_s: trained with 1.0, configured 2.0" in done.err
     fewer = edited(lab, tmp_path, ('stream = { type = "EEG" }', 'stream = { type = "EEG" }\nchannels = ["Fp1", "Fp2"]'))
     done = rtemo("play", lab.session, "-c", fewer, "-m", lab.bundle)
-    assert done.code == 1
+    assert done.code == 2
     assert "views.eeg.channels" in done.err
 
 
@@ -251,3 +254,104 @@ def test_wrong_usage_is_exit_code_2(lab: Lab, rtemo: Run) -> None:
     assert rtemo("play").code == 2
     assert rtemo("fly").code == 2
     assert rtemo("train", lab.config, "-o", "x").code == 2
+
+
+def test_nothing_is_written_over_a_recording(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.xdf"
+    copy.write_bytes(lab.session.read_bytes())
+    done = rtemo("features", copy, "-c", lab.config, "-o", copy)
+    assert done.code == 2
+    assert ".npz" in done.err
+    assert copy.read_bytes() == lab.session.read_bytes()
+
+
+def test_a_replay_that_is_refused_leaves_older_predictions(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text("older")
+    text = tmp_path / "text.xdf"
+    text.write_text("this is no recording")
+    assert rtemo("play", text, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path).code == 1
+    assert (tmp_path / "predictions.csv").read_text() == "older"
+
+
+def test_labels_that_look_like_markup_are_shown_as_they_are(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    config = edited(
+        lab, tmp_path, ('"positive"]', '"a [/x]"]'), ('= "positive" }', '= "a [/x]" }'), ("steps = 300", "steps = 20")
+    )
+    bundle = tmp_path / "bundle"
+    assert rtemo("train", config, lab.calibration, "-o", bundle).code == 0
+    for command in (("play", lab.session, "-c", config, "-m", bundle), ("evaluate", bundle, lab.session)):
+        done = rtemo(*command)
+        assert done.code == 0, done.err
+        assert "a [/x]" in done.out
+
+
+def test_a_recording_named_twice_is_refused(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    done = rtemo("train", lab.config, lab.calibration, "--unlabelled", lab.calibration, "-o", tmp_path / "b")
+    assert done.code == 2
+    assert "named twice" in done.err
+    assert rtemo("evaluate", lab.bundle, lab.session, lab.session).code == 2
+
+
+def test_evaluating_on_what_was_trained_on_is_said(lab: Lab, rtemo: Run) -> None:
+    assert "was trained on this recording" in rtemo("evaluate", lab.bundle, lab.calibration).err
+    assert "was trained on this recording" not in rtemo("evaluate", lab.bundle, lab.session).err
+
+
+def test_a_recording_whose_markers_name_no_label_is_said(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    config = edited(
+        lab,
+        tmp_path,
+        ('"clip/negative" = "negative"', '"x" = "negative"'),
+        ('"clip/neutral" = "neutral"', '"y" = "neutral"'),
+        ('"clip/positive" = "positive"', '"z" = "positive"'),
+    )
+    done = rtemo("features", lab.session, "-c", config, "-o", tmp_path / "f.npz")
+    assert done.code == 0
+    assert "no window has a label" in done.err
+    assert "'clip/negative'" in done.err
+
+
+def test_a_seed_that_no_generator_takes_is_wrong_usage(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    assert rtemo("train", lab.config, lab.calibration, "--seed", 10**20, "-o", tmp_path / "b").code == 2
+
+
+def test_an_unknown_device_is_refused_before_anything_is_read(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    done = rtemo("train", lab.config, tmp_path / "none.xdf", "--device", "gpu", "-o", tmp_path / "b")
+    assert done.code == 2
+    assert "'gpu' is unknown" in done.err
+
+
+def test_info_says_what_is_in_a_recording(lab: Lab, rtemo: Run) -> None:
+    report = json.loads(rtemo("info", lab.session, "--json").out)
+    eeg = next(stream for stream in report["streams"] if stream["type"] == "EEG")
+    assert len(eeg["gaps"]) == 2
+    assert eeg["gaps"][0]["length_s"] == pytest.approx(30.0, abs=0.1)
+    assert "gap of 30.0" in rtemo("info", lab.session).out
+
+
+def test_ctrl_c_keeps_the_rows_and_says_so(lab: Lab, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rtemo", "play", lab.session, "-c", lab.config, "-m", lab.bundle]
+    playing = subprocess.Popen(
+        [*map(str, command), "-o", str(tmp_path), "--speed", "4"], stderr=subprocess.PIPE, text=True
+    )
+    table = tmp_path / "predictions.csv"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (table.exists() and len(table.read_text().splitlines()) > 3):
+        assert playing.poll() is None
+        threading.Event().wait(0.05)
+    playing.send_signal(signal.SIGINT)
+    _, said = playing.communicate(timeout=30)
+    assert playing.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    lines = table.read_text().splitlines()
+    assert len(lines) > 3
+    assert all(line.count(",") == lines[0].count(",") for line in lines)
+
+
+def test_the_demonstration_shows_views_dropping_out(rtemo: Run, tmp_path: Path) -> None:
+    done = rtemo("demo", "-o", tmp_path)
+    assert done.code == 0
+    assert "eye missing in" in done.out
+    assert "without:eeg: accuracy" in done.out
+    assert {"calibration.xdf", "session.xdf", "bundle", "predictions.csv"} <= {path.name for path in tmp_path.iterdir()}

@@ -91,9 +91,3 @@ def test_no_window_at_all_standardises_to_0():
 def test_standardised_features_are_clamped():
     made = Standardiser({"v": np.zeros(3)}, {"v": np.ones(3)})
     np.testing.assert_array_equal(made.transform("v", np.array([100.0, -np.inf, 2.0])), [8, -8, 2])
-
-
-def test_a_standardiser_survives_its_dictionary():
-    made = Standardiser({"v": np.array([1.0, 2.0])}, {"v": np.array([3.0, 4.0])})
-    lists = {view: {k: v.tolist() for k, v in pair.items()} for view, pair in made.to_dict().items()}
-    np.testing.assert_equal(Standardiser.from_dict(lists).to_dict(), made.to_dict())

@@ -211,7 +211,7 @@ def test_dropping_every_window_of_a_label_is_refused() -> None:
 def test_an_unknown_device_is_refused() -> None:
     data, _ = make_data()
     for device in ("abacus", "meta"):
-        with pytest.raises(ModelError, match=device):
+        with pytest.raises(ConfigurationError, match=device):
             train(data, SETTINGS, device=device)
 
 

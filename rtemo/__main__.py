@@ -1,0 +1,5 @@
+"""`python -m rtemo` is `rtemo`."""
+
+from rtemo.cli import main
+
+main()
