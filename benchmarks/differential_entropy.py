@@ -3,7 +3,6 @@
 Run: python benchmarks/differential_entropy.py [--json FILE]
 """
 
-# ruff: noqa: E402  (the number of threads must be set before numpy is imported)
 from __future__ import annotations
 
 import os

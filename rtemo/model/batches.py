@@ -58,7 +58,8 @@ class Sampler:
         if settings.batch == "uniform" or len(unlabelled) == 0 or len(labelled) == 0:
             self._pools, self._sizes = [np.arange(len(labels))], [size]
         else:
-            wanted = min(max(1, round(settings.labelled_share * size)), size - 1)
+            share = max(settings.labelled_share, len(labelled) / len(labels))
+            wanted = min(max(1, round(share * size)), size - 1)
             several = np.flatnonzero(available.sum(axis=1) > 1)
             natural = np.isin(unlabelled, several).mean()
             anchors = 0

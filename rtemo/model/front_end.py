@@ -64,7 +64,7 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
     views : sequence of ndarray, shape (windows, features)
         Standardised; rows of NaN where the view is missing.
     settings : SimvaeSettings
-        ``front_end, pca_size, cca_size, front_end_ridge``. With one view, CCA is PCA of ``cca_size``.
+        ``front_end, pca_size, pca_ridge, cca_size, front_end_ridge``. With one view, CCA is PCA of ``cca_size``.
     """
     if settings.front_end == "none":
         return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), None) for x in views))
@@ -73,11 +73,13 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
     matrices: list[list[Floats]] = [[] for _ in views]
     if settings.front_end in ("cca", "both"):
         size = settings.cca_size
-        shared = _cca(clipped, moments, size, settings.front_end_ridge) if len(views) > 1 else _pca(moments, size)
+        ridge = settings.front_end_ridge
+        shared = _cca(clipped, moments, size, ridge) if len(views) > 1 else _pca(moments, size, 0.0)
         for matrix, found in zip(matrices, shared, strict=True):
             matrix.append(found)
-    if settings.front_end in ("pca", "both"):
-        for matrix, found in zip(matrices, _pca(moments, settings.pca_size), strict=True):
+    if settings.front_end in ("pca", "shrunk", "both"):
+        ridge = settings.pca_ridge if settings.front_end == "shrunk" else 0.0
+        for matrix, found in zip(matrices, _pca(moments, settings.pca_size, ridge), strict=True):
             matrix.append(found)
     return FrontEnd(tuple(ViewMap(mean, np.hstack(m)) for (mean, _), m in zip(moments, matrices, strict=True)))
 
@@ -103,8 +105,8 @@ def _whitener(covariance: Floats, ridge: float, size: int | None = None) -> Floa
     return np.asarray(directions[:, :kept] / np.sqrt(np.maximum(variance[:kept], RANK_TOLERANCE * mean) + ridge * mean))
 
 
-def _pca(moments: Sequence[tuple[Floats, Floats]], size: int) -> list[Floats]:
-    return [_whitener(covariance, 0.0, size) for _, covariance in moments]
+def _pca(moments: Sequence[tuple[Floats, Floats]], size: int, ridge: float) -> list[Floats]:
+    return [_whitener(covariance, ridge, size) for _, covariance in moments]
 
 
 def _cca(views: Sequence[Floats], moments: Sequence[tuple[Floats, Floats]], size: int, ridge: float) -> list[Floats]:

@@ -234,7 +234,7 @@ def loss_terms(
             hidden_logits = model.classify(shown_filled[:labelled], keep)
             hidden_classification = functional.cross_entropy(hidden_logits, batch.labels, weight=class_weights)
     weight_prior = -(settings.a0 - 1) / windows * model.log_weights().sum()
-    decay = settings.weight_decay / (2 * max(labelled_windows, 1))
+    decay = settings.weight_decay / 2
     weight_decay = decay * model.classifier.squared_weights() if decay else zero
     objective = settings.c1 * imputation + settings.c2 * classification + settings.c3 * hidden_classification
     with torch.no_grad():

@@ -41,9 +41,11 @@ class SimvaeSettings(BaseModel):
         Lower bound on the entropy of the mixture posterior; ``jensen`` is the paper's (Eq. 5).
     posterior
         Components of the posterior of z: the ``observed`` views, renormalised, or ``all`` views (the paper).
-    front_end, pca_size, cca_size, front_end_ridge
-        Linear map of each view, fitted on all training windows whether labelled or not: whitened PCA, CCA between the
-        views, ``both`` side by side, or none; outputs a view; ridge as a fraction of the mean variance (CCA).
+    front_end, pca_size, pca_ridge, cca_size, front_end_ridge
+        Linear map of each view, fitted on all training windows whether labelled or not: whitened PCA, ``shrunk`` PCA
+        (directions that vary less than the mean stay small: whitening them would blow up noise), CCA between the
+        views, ``both`` PCA and CCA side by side, or none; outputs a view; ridges as a fraction of the mean variance,
+        added before whitening (``pca_ridge`` for ``shrunk``, ``front_end_ridge`` for CCA).
     tau
         Scale of the unlabelled bound's gradient into the classifier; None: 1 / (number of model inputs); 1: the paper.
     decoder_variance, decoder_std, std_floor
@@ -70,17 +72,22 @@ class SimvaeSettings(BaseModel):
     prior
         pi: ``uniform``, or the ``frequency`` of the labels in training.
     weight_decay, dropout
-        Of the classifier: precision of a Gaussian prior on its weights (adds weight_decay / (2 N_labelled) |W|^2), and
-        the fraction of hidden units left out at random in training.
-    learning_rate, epochs, steps, batch_size, gradient_clip
-        Adam. Without ``epochs``, as many as make about ``steps`` steps.
+        Of the classifier: its weights cost weight_decay / 2 |W|^2, whatever the number of labels, and this fraction of
+        its hidden units is left out at random in training.
+    learning_rate, cool_down, epochs, steps, batch_size, gradient_clip
+        Adam, its rate falling over the last ``cool_down`` of the training. Without ``epochs``, as many as make about
+        ``steps`` steps.
     batch, labelled_share, complete_share
         ``mixed`` batches always hold labelled windows and windows with several views, in at least these shares (as far
-        as there are any); ``uniform`` batches are drawn blindly (the paper).
+        as there are any; labelled ones also in at least their share of all); ``uniform`` batches are drawn blindly
+        (the paper).
     validation_fraction, validation_windows, patience
         Early stopping holds out whole labelled trials of each class; where fewer than ``validation_windows`` labelled
         windows would be held out, or a class has a single trial, training runs its full length instead. It stops after
         ``patience`` epochs without improvement of the held-out classification loss.
+    refit
+        Whether to train once more on all labelled windows where some were held out; figures and temperature are those
+        of the first go.
     temperature
         Whether one temperature is fitted on the held-out labelled windows.
     imputations
@@ -96,11 +103,12 @@ class SimvaeSettings(BaseModel):
     labels: bool = True
     entropy: Literal["bhattacharyya", "jensen"] = "bhattacharyya"
     posterior: Literal["observed", "all"] = "observed"
-    front_end: Literal["none", "pca", "cca", "both"] = "pca"
-    pca_size: Size = 15
+    front_end: Literal["none", "pca", "shrunk", "cca", "both"] = "shrunk"
+    pca_size: Size = 20
+    pca_ridge: Annotated[float, Field(ge=0, le=100)] = 1.0
     cca_size: Size = 8
     front_end_ridge: Annotated[float, Field(ge=0, le=10)] = 0.01
-    tau: Annotated[float, Field(ge=0, le=1)] | None = None
+    tau: Annotated[float, Field(ge=0, le=1)] | None = 1.0
     decoder_variance: Literal["window", "shared", "fixed"] = "shared"
     decoder_std: Positive = 1.0
     std_floor: Annotated[float, Field(ge=0.05, le=1)] = 0.1
@@ -111,17 +119,18 @@ class SimvaeSettings(BaseModel):
     classifier_skip: bool = True
     c1: Weight = 1.0
     c2: Weight = 1.0
-    c3: Weight = 0.0
+    c3: Weight = 0.5
     a0: Annotated[float, Field(ge=1, le=1e6)] = 2.0
     weight_floor: Fraction = 0.02
     warm_up: Fraction = 0.2
     class_weight: Literal["balanced", "none"] = "balanced"
     prior: Literal["uniform", "frequency"] = "uniform"
-    weight_decay: Weight = 1.0
-    dropout: Fraction = 0.0
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    weight_decay: Weight = 0.02
+    dropout: Fraction = 0.5
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    cool_down: Fraction = 0.3
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100_000_000)] = 4000
+    steps: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
     batch_size: Annotated[int, Field(ge=2, le=65536)] = 128
     gradient_clip: Positive = 20.0
     batch: Literal["mixed", "uniform"] = "mixed"
@@ -130,6 +139,7 @@ class SimvaeSettings(BaseModel):
     validation_fraction: Fraction = 0.2
     validation_windows: Annotated[int, Field(ge=1)] = 30
     patience: Annotated[int, Field(ge=1)] = 30
+    refit: bool = True
     temperature: bool = True
     imputations: Annotated[int, Field(ge=0, le=1024)] = 32
 
@@ -164,6 +174,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "a0": 2.0,
         "weight_floor": 0.0,
         "warm_up": 0.0,
+        "c3": 0.0,
+        "dropout": 0.0,
+        "cool_down": 0.0,
+        "refit": False,
+        "steps": 4000,
         "class_weight": "none",
         "weight_decay": 0.0,
         "learning_rate": 3e-4,

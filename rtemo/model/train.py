@@ -26,6 +26,7 @@ __all__ = ["EpochReport", "TrainedModel", "TrainingData", "train"]
 
 MIN_EPOCHS = 5
 TEMPERATURES = (0.2, 5.0)
+COLD = 0.03
 
 
 def train(
@@ -97,6 +98,7 @@ def train(
         warm = 1.0 if warm_epochs == 0 else min(1.0, (progress.epoch + 1) / warm_epochs)
         generator = epoch_generator(seed, progress.epoch)
         losses: list[LossTerms] = []
+        optimiser.param_groups[0]["lr"] = settings.learning_rate * cooling(progress.epoch / epochs, settings.cool_down)
         skipped = 0
         model.train()
         for draw in sampler.epoch(progress.epoch):
@@ -174,6 +176,11 @@ def flatten(model: Simvae) -> Tensor:
         parameter.data = values.view(shape)
         parameter.grad = gradient.view(shape)
     return flat
+
+
+def cooling(done: float, cool_down: float) -> float:
+    """Factor of the learning rate: 1, falling in a line to `COLD` over the last `cool_down` of the training."""
+    return 1.0 if cool_down == 0 else min(1.0, max(COLD, (1 - done) / cool_down))
 
 
 class Windows:

@@ -81,3 +81,16 @@ def test_outputs_and_inputs_are_clamped() -> None:
     front_end = fit_front_end(views, small_settings(front_end="pca"))
     wild = [np.full((1, x.shape[1]), 1e12) for x in views]
     assert all(np.abs(out).max() <= 8 for out in front_end(wild))
+
+
+def test_shrunk_directions_are_smaller_the_less_they_vary() -> None:
+    rng = np.random.default_rng(0)
+    spread = np.array([3.0, 1.0, 0.1])
+    x = rng.standard_normal((4000, 3)) * spread
+    out = fit_front_end([x], small_settings(front_end="shrunk", pca_size=3, pca_ridge=1.0))([x])[0]
+    variance = x.var(axis=0)
+    # Whitening with a ridge of the mean variance leaves v / (v + mean) of each direction.
+    np.testing.assert_allclose(out.var(axis=0), variance / (variance + variance.mean()), rtol=0.05)
+    whole = fit_front_end([x], small_settings(front_end="shrunk", pca_size=3, pca_ridge=0.0))([x])[0]
+    white = fit_front_end([x], small_settings(front_end="pca", pca_size=3))([x])[0]
+    np.testing.assert_allclose(whole, white)
