@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# As the command line does, and before anything imports NumPy or torch: on small windows, threads wait for each other.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
