@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import signal
 import subprocess
@@ -331,16 +332,23 @@ def test_info_says_what_is_in_a_recording(lab: Lab, rtemo: Run) -> None:
 
 def test_ctrl_c_keeps_the_rows_and_says_so(lab: Lab, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rtemo", "play", lab.session, "-c", lab.config, "-m", lab.bundle]
-    playing = subprocess.Popen(
-        [*map(str, command), "-o", str(tmp_path), "--speed", "4"], stderr=subprocess.PIPE, text=True
-    )
-    table = tmp_path / "predictions.csv"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (table.exists() and len(table.read_text().splitlines()) > 3):
-        assert playing.poll() is None
-        threading.Event().wait(0.05)
-    playing.send_signal(signal.SIGINT)
-    _, said = playing.communicate(timeout=30)
+    with subprocess.Popen(
+        [*map(str, command), "-o", str(tmp_path), "--speed", "4"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as playing:
+        table = tmp_path / "predictions.csv"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (table.exists() and len(table.read_text().splitlines()) > 3):
+            assert playing.poll() is None
+            threading.Event().wait(0.05)
+        playing.send_signal(signal.SIGINT)
+        try:
+            _, said = playing.communicate(timeout=30)
+        finally:
+            playing.kill()
     assert playing.returncode == 130
     assert "interrupted" in said
     assert "Traceback" not in said
