@@ -173,7 +173,6 @@ def loss_terms(
     noise: Noise,
     *,
     windows: int,
-    labelled_windows: int,
     class_weights: Tensor | None = None,
     warm: float = 1.0,
 ) -> LossTerms:
@@ -184,8 +183,8 @@ def loss_terms(
     model : Simvae
     batch : Batch
     noise : Noise
-    windows, labelled_windows : int
-        Of the whole training set: scale the Dirichlet prior and the classifier's weight decay.
+    windows : int
+        In the training set, N: what the prior of the weights is divided by.
     class_weights : Tensor, shape (K,), optional
         Of the classification loss.
     warm : float

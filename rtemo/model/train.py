@@ -109,7 +109,6 @@ def train(
                 batch,
                 noise,
                 windows=len(known),
-                labelled_windows=int(counts.sum()),
                 class_weights=balance,
                 warm=warm,
             )

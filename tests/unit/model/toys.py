@@ -46,7 +46,7 @@ def make_batch(x: Tensor, observed: Tensor, labels: Tensor, shown: Tensor | None
 
 def terms_of(model: Simvae, batch: Batch, noise: Noise, **options: object) -> LossTerms:
     """The loss, in a training set of just this batch."""
-    return loss_terms(model, batch, noise, windows=len(batch.x), labelled_windows=len(batch.labels), **options)  # type: ignore[arg-type]
+    return loss_terms(model, batch, noise, windows=len(batch.x), **options)  # type: ignore[arg-type]
 
 
 def masks(views: int) -> list[list[bool]]:
