@@ -1,11 +1,17 @@
-"""Shared fixtures: where the real recordings lie."""
+"""Shared fixtures: where the real recordings lie, and sources that are closed after the test."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from rtemo.sources.xdf import XdfSource
 
 # As the command line does, and before anything imports NumPy or torch: on small windows, threads wait for each other.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -22,3 +28,18 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings: {folder} does not exist (set RTEMO_DATA)")
     return folder
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., XdfSource]]:
+    """Opens XDF sources and closes them after the test."""
+    from rtemo.sources.xdf import XdfSource
+
+    with contextlib.ExitStack() as stack:
+
+        def opener(path: Path, unsynchronised: bool = False) -> XdfSource:
+            source = XdfSource(path, unsynchronised=unsynchronised)
+            stack.callback(source.close)
+            return source
+
+        yield opener

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +23,6 @@ from rtemo.types import Chunk
 from rtemo.xdf import ClockOffset, Samples, XdfReader
 
 Opener = Callable[..., XdfSource]
-
-
-@pytest.fixture
-def opened() -> Iterator[Opener]:
-    """Opens sources and closes them after the test."""
-    with contextlib.ExitStack() as stack:
-
-        def opener(path: Path, unsynchronised: bool = False) -> XdfSource:
-            source = XdfSource(path, unsynchronised=unsynchronised)
-            stack.callback(source.close)
-            return source
-
-        yield opener
 
 
 pytestmark = pytest.mark.real

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +15,6 @@ from rtemo.types import Chunk, Marker
 from rtemo.xdf import XdfWriter
 
 Opener = Callable[..., XdfSource]
-
-
-@pytest.fixture
-def opened() -> Iterator[Opener]:
-    """Opens sources and closes them after the test."""
-    with contextlib.ExitStack() as stack:
-
-        def opener(path: Path, unsynchronised: bool = False) -> XdfSource:
-            source = XdfSource(path, unsynchronised=unsynchronised)
-            stack.callback(source.close)
-            return source
-
-        yield opener
 
 
 def chunks_of(source: XdfSource, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
