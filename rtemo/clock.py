@@ -32,6 +32,19 @@ class MonotonicClock:
         return time.monotonic()
 
 
+class LslClock:
+    """The LSL local clock, on which every stamp of a live session lies."""
+
+    def __init__(self) -> None:
+        from rtemo.liblsl import local_clock
+
+        self._now_s = local_clock
+
+    def now_s(self) -> float:
+        """LSL local-clock seconds."""
+        return self._now_s()
+
+
 class VirtualClock:
     """A clock that stands until it is moved: for tests and for replay.
 

@@ -101,6 +101,32 @@ class ModelSettings(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
+# What goes into liblsl's own configuration text must not be able to break out of its line or its list.
+NetworkWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+
+
+class NetworkSettings(_Strict):
+    """How LSL finds streams: its scope, its session, and machines that multicast does not reach."""
+
+    scope: Literal["machine", "link", "site", "organization", "global"] = "site"
+    session_id: NetworkWord = "default"
+    known_peers: list[NetworkWord] = Field(default_factory=list)
+
+
+class HealthSettings(_Strict):
+    """When a stream counts as stale and as lost, by the age of its newest sample."""
+
+    stale_s: Positive = 1.0
+    stale_periods: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 5.0
+    lost_s: Positive = 5.0
+
+    @model_validator(mode="after")
+    def _lost_after_stale(self) -> HealthSettings:
+        if self.lost_s < self.stale_s:
+            raise ValueError(f"lost_s = {self.lost_s:g} is less than stale_s = {self.stale_s:g}")
+        return self
+
+
 class OutputSettings(_Strict):
     """Where a live session is written; a replay says so on its command line."""
 
@@ -116,6 +142,8 @@ class Configuration(_Strict):
     views: dict[Identifier, ViewSettings]
     markers: MarkerSettings | None = None
     model: ModelSettings = ModelSettings()
+    network: NetworkSettings = NetworkSettings()
+    health: HealthSettings = HealthSettings()
     outputs: OutputSettings = OutputSettings()
 
     @field_validator("labels")
@@ -214,6 +242,8 @@ def _known_keys(location: list[str]) -> list[str]:
         tables: dict[str, type[BaseModel]] = {
             "window": WindowSettings,
             "model": ModelSettings,
+            "network": NetworkSettings,
+            "health": HealthSettings,
             "outputs": OutputSettings,
         }
         model = tables.get(location[0], Configuration) if location else Configuration

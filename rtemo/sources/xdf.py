@@ -6,12 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rtemo.dejitter import Piece
 from rtemo.errors import RecordingError
-from rtemo.sources.units import MICROVOLT_TYPES, microvolts_per
+from rtemo.sources.decoder import StreamDecoder
+from rtemo.sources.description import describe, named
 from rtemo.timeline import Timeline
 from rtemo.types import Chunk, Marker, StreamDescription
 from rtemo.xdf import ClockOffset, Samples, StreamHeader, XdfError, XdfReader
@@ -92,54 +89,31 @@ class XdfSource:
         """
         offsets = self.reader.clock_offsets
         self.timelines = {}
-        lines: dict[int, Timeline] = {}
+        decoders: dict[int, StreamDecoder] = {}
         unseen = set(offsets)
         for stream_id, header in self.reader.streams.items():
-            line = Timeline(
-                0.0 if header.is_text else header.nominal_rate_hz,
-                measured=stream_id in offsets,
-                ordered=not header.is_text,
-            )
+            decoder = StreamDecoder(header, key=str(stream_id), measured=stream_id in offsets)
             if stream_id in offsets:
                 # Samples before the first measurement are mapped by it.
-                line.measure(offsets[stream_id][0].time_s, offsets[stream_id][0].offset_s)
-            lines[stream_id] = self.timelines[str(stream_id)] = line
+                decoder.measure(offsets[stream_id][0].time_s, offsets[stream_id][0].offset_s)
+            decoders[stream_id] = decoder
+            self.timelines[str(stream_id)] = decoder.timeline
         for item in self.reader.items():
-            timeline = lines.get(item.stream_id)
-            if timeline is None:
+            found = decoders.get(item.stream_id)
+            if found is None:
                 continue
-            header = self.reader.streams[item.stream_id]
             if isinstance(item, ClockOffset):
                 if item.stream_id in unseen:
                     unseen.discard(item.stream_id)
                     continue
-                pieces = timeline.measure(item.time_s, item.offset_s)
+                yield from found.measure(item.time_s, item.offset_s)
             elif isinstance(item, Samples):
-                if not header.channel_count:
-                    continue
-                pieces = timeline.push(item.stamps_s, self._converted(item))
+                yield from found.samples(item.stamps_s, item.values)
             else:
-                if not header.channel_count:
-                    continue
-                texts = np.array(["\t".join(row) for row in item.texts], dtype=object)
-                pieces = timeline.push(item.stamps_s, texts)
-            yield from self._given(header, pieces)
-        for stream_id, timeline in lines.items():
-            yield from self._given(self.reader.streams[stream_id], timeline.finish())
-            self._warn_of_rejected(self.reader.streams[stream_id], timeline)
-
-    def _given(self, header: StreamHeader, pieces: list[Piece]) -> Iterator[Chunk | Marker]:
-        key = str(header.stream_id)
-        for piece in pieces:
-            if header.is_text:
-                for stamp, text in zip(piece.stamps_s.tolist(), piece.values.tolist(), strict=True):
-                    yield Marker(key, stamp, text)
-            else:
-                yield Chunk(key, piece.stamps_s, piece.values, piece.segment)
-
-    def _converted(self, item: Samples) -> NDArray[np.generic]:
-        scale = self._scales.get(item.stream_id)
-        return item.values if scale is None else np.multiply(item.values, scale)
+                yield from found.texts(item.stamps_s, item.texts)
+        for decoder in decoders.values():
+            yield from decoder.finish()
+            self._warn_of_rejected(decoder.header, decoder.timeline)
 
     def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
@@ -147,10 +121,10 @@ class XdfSource:
 
     def _warn_of_rejected(self, header: StreamHeader, timeline: Timeline) -> None:
         if timeline.stamps.rejected:
-            self._warn(f"stream {_named(header)}: {timeline.stamps.rejected} samples were rejected for absurd stamps")
+            self._warn(f"stream {named(header)}: {timeline.stamps.rejected} samples were rejected for absurd stamps")
         if timeline.unplaced:
             self._warn(
-                f"stream {_named(header)}: {timeline.unplaced} samples were dropped, "
+                f"stream {named(header)}: {timeline.unplaced} samples were dropped, "
                 "as no clock measurement came after a clock reset"
             )
 
@@ -163,64 +137,11 @@ class XdfSource:
                 cure="Record it again, or take another copy.",
             )
         self._streams: list[StreamDescription] = []
-        self._scales: dict[int, NDArray[np.generic]] = {}
         for header in headers:
-            labels = self._labels(header)
-            self._streams.append(
-                StreamDescription(
-                    key=str(header.stream_id),
-                    name=header.name,
-                    type=header.type,
-                    channel_labels=labels,
-                    nominal_rate_hz=0.0 if header.is_text else header.nominal_rate_hz,
-                    source_id=header.source_id,
-                    hostname=header.hostname,
-                    channel_units=self._units(header),
-                    is_text=header.is_text,
-                )
-            )
-            if not header.type:
-                self._warn(f"stream {_named(header)} has no type")
-            if not header.channel_count:
-                self._warn(f"stream {_named(header)} has no channel: its samples are left out")
-
-    def _labels(self, header: StreamHeader) -> tuple[str, ...]:
-        numbers = [str(k + 1) for k in range(header.channel_count)]
-        if not header.labels:
-            return tuple(numbers)
-        if len(header.labels) != header.channel_count:
-            self._warn(
-                f"stream {_named(header)} names {len(header.labels)} of {header.channel_count} channels: "
-                "they are numbered instead"
-            )
-            return tuple(numbers)
-        labels: list[str] = []
-        taken: set[str] = set()
-        for number, label in zip(numbers, header.labels, strict=True):
-            unique = label or number
-            again = 2
-            while unique in taken:
-                unique = f"{label or number}-{again}"
-                again += 1
-            if label and unique != label:
-                self._warn(f"stream {_named(header)} has two channels {label!r}: one is called {unique!r}")
-            labels.append(unique)
-            taken.add(unique)
-        return tuple(labels)
-
-    def _units(self, header: StreamHeader) -> tuple[str, ...]:
-        """Units after conversion; what converts is kept in `_scales`."""
-        units = header.units if len(header.units) == header.channel_count else ("",) * header.channel_count
-        if header.is_text or header.type.lower() not in MICROVOLT_TYPES:
-            return units
-        factors = [microvolts_per(unit) for unit in units]
-        if any(factor not in (None, 1.0) for factor in factors):
-            wide = header.dtype.itemsize > 4 or header.channel_format == "int32"
-            scale = np.array([1.0 if factor is None else factor for factor in factors])
-            self._scales[header.stream_id] = scale if wide else scale.astype(np.float32)
-        return tuple(
-            "uV" if factor is not None or not unit else unit for factor, unit in zip(factors, units, strict=True)
-        )
+            described = describe(header, str(header.stream_id))
+            self._streams.append(described.description)
+            for warning in described.warnings:
+                self._warn(warning)
 
     def _check_clocks(self, unsynchronised: bool) -> None:
         """Refuse a file whose streams cannot be put on one clock, or warn.
@@ -233,7 +154,7 @@ class XdfSource:
         bare = [header for header in present if header.stream_id not in reader.clock_offsets]
         if not bare:
             return
-        names = ", ".join(_named(header) for header in bare)
+        names = ", ".join(named(header) for header in bare)
         if len(present) == 1:
             self._warn(f"stream {names} has no clock measurements: its stamps are taken as they are")
             return
@@ -257,7 +178,3 @@ class XdfSource:
                 cure="Give --unsynchronised to take raw stamps all the same.",
             )
         self._warn(f"not synchronised, as asked: raw stamps of {names}, with {found}")
-
-
-def _named(header: StreamHeader) -> str:
-    return f"{header.stream_id} {header.name!r}"

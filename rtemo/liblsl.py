@@ -1,0 +1,90 @@
+"""liblsl itself: its configuration, which must be in force before anything else of it is used, and its clock."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from rtemo.config import NetworkSettings
+from rtemo.errors import ConfigurationError
+
+# liblsl's defaults take 0.64 s for a first clock measurement and ask the network every half second: too slow for a
+# stream that comes back. A probe every 10 ms and 30 ms of patience are plenty in one building.
+TUNING = {
+    "ContinuousResolveInterval": "0.05",
+    "MulticastMinRTT": "0.02",
+    "UnicastMinRTT": "0.02",
+    "TimeProbeInterval": "0.01",
+    "TimeProbeMaxRTT": "0.03",
+}
+QUIET = -3
+SEARCHED = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+"""Where liblsl looks for a configuration of its own when none was set."""
+
+_in_force: str | None = None
+_lock = threading.Lock()
+
+
+def configuration_text(network: NetworkSettings, *, log_level: int = QUIET) -> str:
+    """The text of liblsl's configuration for these settings, in its INI format."""
+    tuning = "\n".join(f"{key} = {value}" for key, value in TUNING.items())
+    return (
+        f"[multicast]\nResolveScope = {network.scope}\n"
+        f"[lab]\nKnownPeers = {{{', '.join(network.known_peers)}}}\nSessionID = {network.session_id}\n"
+        f"[tuning]\n{tuning}\n"
+        f"[log]\nlevel = {log_level}\n"
+    )
+
+
+def configure(network: NetworkSettings) -> None:
+    """Set liblsl's configuration; must be called before anything else uses liblsl in this process.
+
+    Every file in `SEARCHED` is passed over from then on: rtemo's settings are those of its own configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        Another configuration is in force already in this process; liblsl reads it once only.
+    """
+    global _in_force  # liblsl's own configuration is global to the process
+    text = configuration_text(network)
+    with _lock:
+        if _in_force == text:
+            return
+        if _in_force is not None:
+            raise ConfigurationError(
+                "liblsl already runs in this process with other [network] settings, and reads them only once.",
+                cure="Start a new process.",
+            )
+        import pylsl
+
+        pylsl.set_config_content(text)
+        _in_force = text
+
+
+def local_clock() -> float:
+    """LSL local-clock seconds."""
+    import pylsl
+
+    return float(pylsl.local_clock())
+
+
+def versions() -> dict[str, str]:
+    """Versions of liblsl, of its protocol and of pylsl."""
+    import pylsl
+
+    number, protocol = int(pylsl.library_version()), int(pylsl.protocol_version())
+    return {
+        "liblsl": f"{number // 100}.{number % 100}",
+        "protocol": f"{protocol // 100}.{protocol % 100}",
+        "pylsl": str(pylsl.__version__),
+        "build": str(pylsl.library_info()),
+    }
+
+
+def stray_configurations() -> list[Path]:
+    """Files that other LSL programs on this machine would take their configuration from, and rtemo does not."""
+    named = os.environ.get("LSLAPICFG")
+    candidates = [Path(place).expanduser() for place in ((named,) if named else ()) + SEARCHED]
+    return [path.resolve() for path in candidates if path.is_file()]
