@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,17 @@ from rtemo.features.pipeline import NO_STREAM, FeaturePipeline
 from rtemo.labels import Segment, events_path, label_windows, read_events, segments_from_markers
 from rtemo.sources import open_recording
 from rtemo.sources.base import Source
-from rtemo.types import Chunk, FeatureTable, FeatureWindow, Floats, Marker, StreamDescription
+from rtemo.types import (
+    EVENT_STREAM,
+    PREDICTION_STREAM,
+    SESSION_START,
+    Chunk,
+    FeatureTable,
+    FeatureWindow,
+    Floats,
+    Marker,
+    StreamDescription,
+)
 
 # Recorders write streams in turns, some of many seconds. Waiting for a stream costs a recording nothing but memory.
 PATIENCE_S = 60.0
@@ -38,6 +50,72 @@ class Extraction:
     table: FeatureTable
     bound: Mapping[str, StreamDescription | None]
     warnings: tuple[str, ...]
+
+
+class SessionMarks:
+    """What a recording of our own says of the session that made it: when its first and its last window were.
+
+    A live session begins at some moment, whatever came before, and goes on through silence, of which no sample tells.
+    Its recording holds the events and predictions of the session, from which a replay knows.
+
+    Parameters
+    ----------
+    source : Source
+    pipeline : FeaturePipeline
+        Which is told of the first window.
+    config : Configuration
+        With other windows than the session had, nothing follows from its marks.
+    """
+
+    def __init__(self, source: Source, pipeline: FeaturePipeline, config: Configuration) -> None:
+        keys = {stream.name: stream.key for stream in source.streams if stream.own}
+        self.last_window: int | None = None
+        self._events, self._predictions = keys.get(EVENT_STREAM), keys.get(PREDICTION_STREAM)
+        self._pipeline = pipeline
+        self._window = config.window
+        self._same = False
+
+    def take(self, item: Chunk | Marker) -> None:
+        """Look at an item of the source, before the pipeline does."""
+        if isinstance(item, Marker) and item.stream == self._events:
+            self._begin(item.text)
+        elif isinstance(item, Chunk) and item.stream == self._predictions and self._same:
+            self.last_window = round((float(item.stamps_s[-1]) - self._window.length_s) / self._window.hop)
+
+    def _begin(self, text: str) -> None:
+        try:
+            event = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(event, dict) or event.get("event") != SESSION_START:
+            return
+        first, length_s, hop_s = (event.get(key) for key in ("first_window", "length_s", "hop_s"))
+        self._same = (length_s, hop_s) == (self._window.length_s, self._window.hop)
+        if self._same and isinstance(first, int):
+            self._pipeline.windower.begin(first)
+
+
+def windows_of(
+    source: Source, pipeline: FeaturePipeline, config: Configuration, on_item: Callable[[Chunk | Marker], None]
+) -> Iterator[FeatureWindow]:
+    """Every window of a source, in order.
+
+    Parameters
+    ----------
+    source : Source
+    pipeline : FeaturePipeline
+        Bound to it.
+    config : Configuration
+    on_item : callable
+        Called with each chunk and marker before its windows come.
+    """
+    marks = SessionMarks(source, pipeline, config)
+    for item in source:
+        on_item(item)
+        marks.take(item)
+        if isinstance(item, Chunk) and len(item.stamps_s):
+            yield from pipeline.push(item)
+    yield from pipeline.end(marks.last_window)
 
 
 class MarkerCollector:
@@ -105,7 +183,7 @@ def extract(
     try:
         pipeline = bind(config, source)
         collector = MarkerCollector(config.markers if read_labels else None, source.streams, source.origin)
-        windows, first_s = _run(source, pipeline, collector)
+        windows, first_s = _run(source, pipeline, config, collector)
         missing = MissingViews(source.origin)
         for window in windows:
             missing.take(window)
@@ -133,7 +211,13 @@ def bind(config: Configuration, source: Source) -> FeaturePipeline:
         See `FeaturePipeline`.
     """
     try:
-        return FeaturePipeline(config, source.streams, origin=source.origin, lost_after_s=PATIENCE_S)
+        return FeaturePipeline(
+            config,
+            source.streams,
+            origin=source.origin,
+            lost_after_s=PATIENCE_S,
+            ends_are_gaps=any(stream.own for stream in source.streams),
+        )
     except ConfigurationError as error:
         raise ConfigurationError(f"{source.origin}: {error.message}", cure=error.cure) from error
 
@@ -180,17 +264,20 @@ def _what_marks(path: Path, markers: Sequence[Marker]) -> str:
     return f"the markers say {found}" if texts else "no marker was found"
 
 
-def _run(source: Source, pipeline: FeaturePipeline, collector: MarkerCollector) -> tuple[list[FeatureWindow], float]:
+def _run(
+    source: Source, pipeline: FeaturePipeline, config: Configuration, collector: MarkerCollector
+) -> tuple[list[FeatureWindow], float]:
     """Every window of a source, and the stamp of its first sample."""
-    windows: list[FeatureWindow] = []
-    first_s = float("inf")
-    for item in source:
+    own = {stream.key for stream in source.streams if stream.own}
+    first_s = math.inf
+
+    def look(item: Chunk | Marker) -> None:
+        nonlocal first_s
         collector.take(item)
-        if isinstance(item, Chunk) and len(item.stamps_s):
+        if isinstance(item, Chunk) and len(item.stamps_s) and item.stream not in own:
             first_s = min(first_s, float(item.stamps_s[0]))
-            windows.extend(pipeline.push(item))
-    windows.extend(pipeline.end())
-    return windows, first_s
+
+    return list(windows_of(source, pipeline, config, look)), first_s
 
 
 def _segments(path: Path, config: Configuration, markers: list[Marker], first_s: float) -> list[Segment]:

@@ -14,7 +14,7 @@ from rtemo.extraction import MissingViews, bind, extract, said_by
 from rtemo.features.standardise import Standardiser
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
-from rtemo.session import Session, Sink
+from rtemo.session import Session, Sink, WindowPredictor
 from rtemo.sources import open_recording
 from rtemo.training import check_configuration, check_streams
 from rtemo.types import FeatureWindow, Prediction
@@ -131,10 +131,8 @@ class Replay:
         session = Session(
             source,
             pipeline,
-            self._standardiser,
-            self._predictor,
-            labels=self._config.labels,
-            views=self.views,
+            self._config,
+            WindowPredictor(self._standardiser, self._predictor, labels=self._config.labels, views=self.views),
             clock=self._clock,
             sinks=sinks,
             on_window=self._clock.reach,

@@ -8,13 +8,17 @@ from typing import Protocol
 import numpy as np
 
 from rtemo.clock import Clock
+from rtemo.config import Configuration
+from rtemo.extraction import windows_of
 from rtemo.features.pipeline import FeaturePipeline
 from rtemo.features.standardise import Standardiser
 from rtemo.model.predict import Predictor
 from rtemo.sources.base import Source
-from rtemo.types import Chunk, FeatureWindow, Floats, Prediction
+from rtemo.types import FeatureWindow, Floats, Prediction
 
 NO_LABEL = "none"
+SKIPPED = "skipped"
+"""Label of a window that a live session passed over, as the model was behind."""
 
 
 class Sink(Protocol):
@@ -23,6 +27,76 @@ class Sink(Protocol):
     def write(self, prediction: Prediction) -> None:
         """Take one prediction."""
         ...
+
+
+class WindowPredictor:
+    """From a window's features to its prediction.
+
+    Parameters
+    ----------
+    standardiser : Standardiser
+        Calibration statistics, or those of the recording.
+    predictor : Predictor
+    labels : sequence of str
+        In the order of the model's classes.
+    views : sequence of str
+        In the order of the model's views.
+    """
+
+    def __init__(
+        self, standardiser: Standardiser, predictor: Predictor, *, labels: Sequence[str], views: Sequence[str]
+    ) -> None:
+        self._standardiser = standardiser
+        self._predictor = predictor
+        self.labels = tuple(labels)
+        self.views = tuple(views)
+
+    def predict(self, window: FeatureWindow, clock: Clock) -> Prediction:
+        """Predict one window; `clock` says when."""
+        views = self._model_input(window)
+        said = self._predictor.predict(views)
+        available = np.array([views[view] is not None for view in self.views], dtype=bool)
+        label = self.labels[int(said.probabilities.argmax())] if available.any() else NO_LABEL
+        return Prediction(
+            index=window.index,
+            start_s=window.start_s,
+            stop_s=window.stop_s,
+            label=label,
+            probabilities=said.probabilities,
+            spread=said.spread,
+            posterior_weights=said.posterior_weights,
+            contributions=said.contributions,
+            available=available,
+            coverage=np.array([window.coverage[view] for view in self.views]),
+            shadow=said.probabilities,
+            age_s=clock.now_s() - window.newest_s,
+        )
+
+    def skipped(self, window: FeatureWindow, clock: Clock) -> Prediction:
+        """What is published of a window that the model had no time for: which views were there, and nothing said."""
+        unknown = np.full(len(self.labels), np.nan)
+        per_view = np.full(len(self.views), np.nan)
+        return Prediction(
+            index=window.index,
+            start_s=window.start_s,
+            stop_s=window.stop_s,
+            label=SKIPPED,
+            probabilities=unknown,
+            spread=float("nan"),
+            posterior_weights=per_view,
+            contributions=per_view,
+            available=np.array([window.available[view] for view in self.views], dtype=bool),
+            coverage=np.array([window.coverage[view] for view in self.views]),
+            shadow=unknown,
+            age_s=clock.now_s() - window.newest_s,
+        )
+
+    def _model_input(self, window: FeatureWindow) -> Mapping[str, Floats | None]:
+        """Standardised features of the views that are there, None for those that are missing."""
+        return {
+            view: self._standardiser.transform(view, window.features[view]) if window.available[view] else None
+            for view in self.views
+        }
 
 
 class Session:
@@ -34,13 +108,8 @@ class Session:
         Chunks on one clock.
     pipeline : FeaturePipeline
         From chunks to features; bound to the source's streams.
-    standardiser : Standardiser
-        Calibration statistics, or those of the recording.
-    predictor : Predictor
-    labels : sequence of str
-        In the order of the model's classes.
-    views : sequence of str
-        In the order of the model's views.
+    config : Configuration
+    predictor : WindowPredictor
     clock : Clock
         Says when a prediction is published.
     sinks : sequence of Sink
@@ -53,63 +122,27 @@ class Session:
         self,
         source: Source,
         pipeline: FeaturePipeline,
-        standardiser: Standardiser,
-        predictor: Predictor,
+        config: Configuration,
+        predictor: WindowPredictor,
         *,
-        labels: Sequence[str],
-        views: Sequence[str],
         clock: Clock,
         sinks: Sequence[Sink] = (),
         on_window: Callable[[FeatureWindow], None] | None = None,
     ) -> None:
         self._source = source
         self._pipeline = pipeline
-        self._standardiser = standardiser
+        self._config = config
         self._predictor = predictor
-        self._labels = tuple(labels)
-        self._views = tuple(views)
         self._clock = clock
         self._sinks = tuple(sinks)
         self._on_window = on_window
 
     def run(self) -> Iterator[tuple[FeatureWindow, Prediction]]:
         """Play the source to its end; yields each window with its prediction, after the sinks have it."""
-        for item in self._source:
-            if isinstance(item, Chunk):
-                yield from map(self._publish, self._pipeline.push(item))
-        yield from map(self._publish, self._pipeline.end())
-
-    def _publish(self, window: FeatureWindow) -> tuple[FeatureWindow, Prediction]:
-        if self._on_window is not None:
-            self._on_window(window)
-        prediction = self._predict(window)
-        for sink in self._sinks:
-            sink.write(prediction)
-        return window, prediction
-
-    def _predict(self, window: FeatureWindow) -> Prediction:
-        views = self._model_input(window)
-        said = self._predictor.predict(views)
-        available = np.array([views[view] is not None for view in self._views], dtype=bool)
-        label = self._labels[int(said.probabilities.argmax())] if available.any() else NO_LABEL
-        return Prediction(
-            index=window.index,
-            start_s=window.start_s,
-            stop_s=window.stop_s,
-            label=label,
-            probabilities=said.probabilities,
-            spread=said.spread,
-            posterior_weights=said.posterior_weights,
-            contributions=said.contributions,
-            available=available,
-            coverage=np.array([window.coverage[view] for view in self._views]),
-            shadow=said.probabilities,
-            age_s=self._clock.now_s() - window.newest_s,
-        )
-
-    def _model_input(self, window: FeatureWindow) -> Mapping[str, Floats | None]:
-        """Standardised features of the views that are there, None for those that are missing."""
-        return {
-            view: self._standardiser.transform(view, window.features[view]) if window.available[view] else None
-            for view in self._views
-        }
+        for window in windows_of(self._source, self._pipeline, self._config, lambda item: None):
+            if self._on_window is not None:
+                self._on_window(window)
+            prediction = self._predictor.predict(window, self._clock)
+            for sink in self._sinks:
+                sink.write(prediction)
+            yield window, prediction

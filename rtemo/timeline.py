@@ -17,6 +17,14 @@ from rtemo.types import Floats
 
 MAX_HELD_S = 60.0
 BACKWARD_S = 1.0
+JUMP_S = 1.0
+"""A jump forward by more may be a gap or a clock that was set: a clock measurement must tell."""
+AHEAD_S = 1.0
+"""So far a stamp may lie ahead of the stream's clock as it was last measured, and still be believed."""
+BEHIND_S = 60.0
+"""So far behind. Recorders write clock measurements every few seconds, in turns with samples."""
+PATIENCE_S = 12.0
+"""So many seconds of samples wait for a measurement that does not come; recorders measure every five."""
 
 
 class IrregularStamps:
@@ -102,9 +110,13 @@ class Timeline:
     nominal_rate_hz : float
         0 for an irregular stream.
     measured : bool
-        Whether clock measurements will come: after a reset of the stream's clock, samples then wait for the next one.
+        Whether clock measurements will come: samples whose stamps jump then wait for one that says what happened.
+        Where the stream's clock has come to them too, they go on from there, behind a gap or on a clock that was set.
+        Where it has not, their stamps are wrong, and they go on waiting; after a minute they are dropped.
     ordered : bool
         For irregular streams: whether stamps must not decrease.
+    delay_s : float
+        Of the device: taken off every stamp.
 
     Attributes
     ----------
@@ -112,10 +124,10 @@ class Timeline:
     stamps : Dejitter or IrregularStamps
     segment : int
     unplaced : int
-        Samples dropped, as no clock measurement came after a reset.
+        Samples dropped, as their stamps jumped and no clock measurement followed them.
     """
 
-    def __init__(self, nominal_rate_hz: float, *, measured: bool, ordered: bool = True) -> None:
+    def __init__(self, nominal_rate_hz: float, *, measured: bool, ordered: bool = True, delay_s: float = 0.0) -> None:
         self.clock = ClockMap()
         self.stamps: Dejitter | IrregularStamps = (
             Dejitter(nominal_rate_hz) if nominal_rate_hz > 0 else IrregularStamps(ordered=ordered)
@@ -123,7 +135,11 @@ class Timeline:
         self.segment = 0
         self.unplaced = 0
         self._measured = measured
+        self._delay_s = delay_s
         self._held: list[Piece] = []
+        self._doubtful = False
+        self._measured_s = -math.inf
+        self._last: tuple[int, float] | None = None
         self._seen: tuple[int, int] | None = None
 
     @property
@@ -131,11 +147,21 @@ class Timeline:
         """Samples dropped for their stamps."""
         return self.stamps.rejected + self.unplaced
 
+    @property
+    def waiting(self) -> bool:
+        """Whether samples wait for a clock measurement."""
+        return bool(self._held)
+
     def measure(self, time_s: float, offset_s: float, uncertainty_s: float | None = None) -> list[Piece]:
         """Take a clock measurement; give samples that waited for it."""
         self.clock.add(time_s, offset_s, uncertainty_s)
-        held, self._held = self._held, []
-        return [self._place(piece) for piece in held]
+        self._measured_s = time_s
+        if not self._held:
+            return []
+        if not self._confirmed(float(self._held[0].stamps_s[0]), float(self._held[-1].stamps_s[-1])):
+            self._doubtful = True
+            return []
+        return self._release()
 
     def push(self, stamps_s: Floats, values: NDArray[np.generic]) -> list[Piece]:
         """Take samples in the order in which they came; give those that can be placed."""
@@ -144,24 +170,49 @@ class Timeline:
     def finish(self) -> list[Piece]:
         """Give what is held, as no more will come."""
         placed = self._pass(self.stamps.finish())
-        self.unplaced += sum(len(piece.stamps_s) for piece in self._held)
-        self._held = []
-        return placed
+        if self._doubtful:
+            self.unplaced += sum(len(piece.stamps_s) for piece in self._held)
+            self._held = []
+        return placed + self._release()
 
     def _pass(self, pieces: list[Piece]) -> list[Piece]:
         placed = []
         for piece in pieces:
-            if self._measured and (piece.reset or self._held):
-                self._hold(piece)
+            if self._measured and (self._held or self._jumps(piece)):
+                placed += self._hold(piece)
             else:
                 placed.append(self._place(piece))
+            self._last = piece.segment, float(piece.stamps_s[-1])
         return placed
 
-    def _hold(self, piece: Piece) -> None:
-        if self._held and float(piece.stamps_s[-1] - self._held[0].stamps_s[0]) > MAX_HELD_S:
+    def _jumps(self, piece: Piece) -> bool:
+        """Whether a piece's stamps jump to where the stream's clock is not known to be."""
+        if self._last is None or piece.segment == self._last[0]:
+            return False
+        first_s = float(piece.stamps_s[0])
+        jumps = piece.reset or first_s - self._last[1] > JUMP_S
+        return jumps and not self._confirmed(first_s, float(piece.stamps_s[-1]))
+
+    def _confirmed(self, first_s: float, last_s: float) -> bool:
+        """Whether the stream's clock, as last measured, has come to these stamps, and has not gone far beyond."""
+        return first_s - AHEAD_S <= self._measured_s <= last_s + BEHIND_S
+
+    def _hold(self, piece: Piece) -> list[Piece]:
+        # That a clock went back needs a measurement; that it went on is likely.
+        self._doubtful |= piece.reset
+        self._held.append(piece)
+        held_s = float(piece.stamps_s[-1] - self._held[0].stamps_s[0])
+        if held_s > PATIENCE_S and not self._doubtful:
+            # Nobody measures this clock any more: then a jump forward is a gap.
+            return self._release()
+        if held_s > MAX_HELD_S:
             self.unplaced += len(self._held[0].stamps_s)
             del self._held[0]
-        self._held.append(piece)
+        return []
+
+    def _release(self) -> list[Piece]:
+        held, self._held, self._doubtful = self._held, [], False
+        return [self._place(piece) for piece in held]
 
     def _place(self, piece: Piece) -> Piece:
         mapped, clock_segment = self.clock.map(piece.stamps_s)
@@ -169,4 +220,6 @@ class Timeline:
         if self._seen is not None and seen != self._seen:
             self.segment += 1
         self._seen = seen
+        if self._delay_s:
+            mapped = mapped - self._delay_s
         return replace(piece, stamps_s=mapped, segment=self.segment)

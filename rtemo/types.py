@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+PREDICTION_STREAM, EVENT_STREAM = "rtemo-prediction", "rtemo-events"
+OWN_STREAMS = (PREDICTION_STREAM, EVENT_STREAM)
+"""Names of the streams that a session publishes and records beside its inputs."""
+SESSION_START = "session-start"
+"""The event that opens a session, with ``first_window``, ``length_s`` and ``hop_s``: a replay begins there too."""
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -33,6 +39,8 @@ class StreamDescription:
         0 for an irregular stream.
     is_text : bool
         True for marker streams, whose chunks carry strings.
+    continues : bool
+        True for what came back under another description in the course of a recording: no view reads it.
     """
 
     key: str
@@ -44,6 +52,12 @@ class StreamDescription:
     hostname: str = ""
     channel_units: tuple[str, ...] = ()
     is_text: bool = False
+    continues: bool = False
+
+    @property
+    def own(self) -> bool:
+        """Whether rtemo itself publishes the stream: such a stream is read only where it is asked for by name."""
+        return self.name in OWN_STREAMS
 
     @property
     def channels(self) -> int:

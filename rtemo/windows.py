@@ -14,6 +14,10 @@ from rtemo.types import Chunk, Floats
 
 HOLE_PERIODS = 1.5
 """A hole begins this many sample periods after the last sample before it."""
+NEXT_PERIODS = 0.9
+"""No sample is expected sooner than this many periods after the one before: a live window need not wait for it."""
+MAX_LATE = 1000
+"""So many notes of late samples are kept until someone takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,25 @@ class Window:
     newest_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Samples of one stream that came too late for some windows.
+
+    Parameters
+    ----------
+    stream : str
+        Key of the stream.
+    samples : int
+    first, last : int
+        Windows, both inside, in which they are missing.
+    """
+
+    stream: str
+    samples: int
+    first: int
+    last: int
+
+
 @dataclass(slots=True)
 class _Cell:
     index: int
@@ -99,6 +122,7 @@ class _Stream:
     newest_cell: int = 0
     segment: int | None = None
     ended: bool = False
+    expected: bool = True
     late: int = 0
 
 
@@ -117,6 +141,13 @@ class Windower:
         How long windows go on that hold no sample of any stream.
     lateness_s : float
         How long after its end `advance` lets a window wait.
+    ends_are_gaps : bool, default False
+        Whether a window is touched by a gap where a stream ends in it for good. So it is live, where nobody knows if a
+        stream that has stopped will come back, and so in a replay of what was recorded live; other recordings
+        are judged by coverage alone there.
+    live : bool, default False
+        Samples come as they are made: a window closes as soon as none can come for it any more, only streams that
+        are `expect`-ed are waited for, and ends are gaps.
 
     Notes
     -----
@@ -125,9 +156,8 @@ class Windower:
     streams windows go on for ``silence_s`` after the last sample; those that start later and hold nothing
     are passed over, so that neither an absurd stamp nor a long break can call for a flood of empty windows.
 
-    When `advance` closes a window in which a hole begins, all that is known of the hole is that samples have
-    not come. Such a window touches a gap, just as in a replay, which sees the next segment. The two differ only
-    where a stream ends for good: its last window in a replay is judged by coverage alone.
+    When a live window closes in which a hole begins, all that is known of the hole is that samples have not come.
+    Such a window touches a gap, just as in a replay, which sees the next segment.
 
     What comes out depends on the order of the samples only, not on how they were cut into chunks. A sample is
     *late* when a window that should have held it has closed; it still counts in later windows that hold it
@@ -142,12 +172,17 @@ class Windower:
         lost_after_s: float = 5.0,
         silence_s: float = 60.0,
         lateness_s: float = 0.1,
+        ends_are_gaps: bool = False,
+        live: bool = False,
     ) -> None:
         self.grid = grid
         self._streams = {key: _Stream(rate) for key, rate in rates_hz.items()}
         self._lost_after_s = lost_after_s
         self._silence_s = silence_s
         self._lateness_s = lateness_s
+        self._ends_are_gaps = ends_are_gaps or live
+        self._live = live
+        self._late: deque[Late] = deque(maxlen=MAX_LATE)
         self._next: int | None = None
         self._closed_any = False
         self._oldest_s = math.inf
@@ -158,6 +193,30 @@ class Windower:
     def late(self) -> dict[str, int]:
         """Samples that came too late for a window, by stream key."""
         return {key: stream.late for key, stream in self._streams.items()}
+
+    @property
+    def next_window(self) -> int | None:
+        """The window that closes next; None before the first sample."""
+        return self._next
+
+    def take_late(self) -> list[Late]:
+        """Samples that came too late since the last call: which windows miss them."""
+        taken = list(self._late)
+        self._late.clear()
+        return taken
+
+    def begin(self, window: int) -> None:
+        """Let no window before this one be: whatever belongs there comes too late."""
+        self._next = window
+        self._closed_any = True
+
+    def expect(self, key: str, expected: bool) -> None:
+        """Say, live, whether windows are to wait for a stream."""
+        self._streams[key].expected = expected
+
+    def set_rate(self, key: str, rate_hz: float) -> None:
+        """Say what a stream's nominal rate is, where it was not known or has changed."""
+        self._streams[key].rate_hz = rate_hz
 
     def push(self, chunk: Chunk) -> list[Piece]:
         """Take a chunk in.
@@ -178,7 +237,7 @@ class Windower:
             return []
         if stamps[0] < stream.newest_s or (len(stamps) > 1 and bool((stamps[1:] < stamps[:-1]).any())):
             return self._push_disordered(chunk, stream)
-        return self._push_ordered(stream, stamps, chunk.segment, 0)
+        return self._push_ordered(chunk.stream, stream, stamps, chunk.segment, 0)
 
     def _push_disordered(self, chunk: Chunk, stream: _Stream) -> list[Piece]:
         """Drop and count what steps back, and take in the runs that remain."""
@@ -186,13 +245,24 @@ class Windower:
         highest = np.maximum.accumulate(np.maximum(stamps, stream.newest_s))
         forward = stamps >= highest
         stream.late += int(np.count_nonzero(~forward))
+        back = stamps[~forward]
+        first, last = self.grid.cell_of(float(back.min())), self.grid.cell_of(float(back.max()))
+        self._note_late(chunk.stream, len(back), self.grid.first_window(first), self.grid.last_window(last))
         edges = np.flatnonzero(np.diff(np.concatenate(([False], forward, [False]))))
         pieces: list[Piece] = []
         for first, stop in edges.reshape(-1, 2).tolist():
-            pieces += self._push_ordered(stream, stamps[first:stop], chunk.segment, first)
+            pieces += self._push_ordered(chunk.stream, stream, stamps[first:stop], chunk.segment, first)
         return pieces
 
-    def _push_ordered(self, stream: _Stream, stamps: Floats, segment: int, offset: int) -> list[Piece]:
+    def _note_late(self, key: str, samples: int, first: int, last: int) -> None:
+        """Note late samples; those of one stretch make one note."""
+        if self._late and self._late[-1].stream == key and self._late[-1].last >= first - 1:
+            before = self._late.pop()
+            first, last = min(first, before.first), max(last, before.last)
+            samples += before.samples
+        self._late.append(Late(key, samples, first, last))
+
+    def _push_ordered(self, key: str, stream: _Stream, stamps: Floats, segment: int, offset: int) -> list[Piece]:
         pieces = []
         grid = self.grid
         position, total = 0, len(stamps)
@@ -203,7 +273,7 @@ class Windower:
             stop = total if last_s < edge_s else int(stamps.searchsorted(edge_s))
             stop = max(stop, position + 1)
             newest_s = float(stamps[stop - 1])
-            if self._accept(stream, cell, stop - position):
+            if self._accept(key, stream, cell, stop - position):
                 begins = self._enter(stream, cell, stop - position, float(stamps[position]), newest_s, segment)
                 pieces.append(Piece(cell, offset + position, offset + stop, begins))
             position = stop
@@ -213,13 +283,14 @@ class Windower:
             self._newest_s = max(self._newest_s, last_s)
         return pieces
 
-    def _accept(self, stream: _Stream, cell: int, samples: int) -> bool:
+    def _accept(self, key: str, stream: _Stream, cell: int, samples: int) -> bool:
         """Whether any open window may need the cell; counts the samples that come too late for one."""
         if not self._closed_any or self._next is None:
             return True
         first, last = self.grid.first_window(cell), self.grid.last_window(cell)
         if first < self._next and first <= last:
             stream.late += samples
+            self._note_late(key, samples, first, min(last, self._next - 1))
         return max(first, last) >= self._next
 
     def _enter(self, stream: _Stream, cell: int, samples: int, oldest_s: float, newest_s: float, segment: int) -> bool:
@@ -260,7 +331,7 @@ class Windower:
         """Close every window whose end all streams have passed that are neither lost nor ended."""
         watermark: int | None = None
         for stream in self._streams.values():
-            if stream.ended:
+            if stream.ended or not stream.expected:
                 continue
             begun = stream.newest_s > -math.inf
             since_s = stream.newest_s if begun else self._oldest_s
@@ -268,8 +339,13 @@ class Windower:
                 continue
             if not begun:
                 return []
-            if watermark is None or stream.newest_cell < watermark:
-                watermark = stream.newest_cell
+            passed = stream.newest_cell
+            if self._live and stream.rate_hz > 0:
+                passed = max(passed, self.grid.cell_of(stream.newest_s + NEXT_PERIODS / stream.rate_hz))
+            if watermark is None or passed < watermark:
+                watermark = passed
+        if watermark is None and self._live:
+            return []
         if watermark is None:
             if self._newest_s == -math.inf or all(stream.ended for stream in self._streams.values()):
                 return self.close_all()
@@ -278,23 +354,29 @@ class Windower:
 
     def advance(self, now_s: float) -> list[Window]:
         """Close, live, every window that ended ``lateness_s`` before now; a replay has no now and never calls this."""
-        limit = self.grid.first_window(self.grid.cell_of(now_s - self._lateness_s))
-        return self._close_before(limit, waiting=True)
+        return self._close_before(self.grid.first_window(self.grid.cell_of(now_s - self._lateness_s)))
 
     def close_all(self) -> list[Window]:
-        """Close every window that holds a sample."""
+        """Close every window that holds a sample; where ends are gaps, only those that are over."""
         if self._newest_s == -math.inf:
             return []
-        return self._close_before(self.grid.last_window(self.grid.cell_of(self._newest_s)) + 1)
+        cell = self.grid.cell_of(self._newest_s)
+        return self._close_before(
+            self.grid.first_window(cell) if self._ends_are_gaps else self.grid.last_window(cell) + 1
+        )
 
-    def _close_before(self, limit: int, *, waiting: bool = False) -> list[Window]:
-        """Close the windows from the next one up to `limit`, itself not; `waiting` where streams may be behind."""
+    def close_to(self, window: int) -> list[Window]:
+        """Close every window up to this one, itself inside."""
+        return self._close_before(window + 1)
+
+    def _close_before(self, limit: int) -> list[Window]:
+        """Close the windows from the next one up to `limit`, itself not."""
         if self._next is None or limit <= self._next:
             return []
         windows: list[Window] = []
         index = self._next
         while index < limit:
-            window = self._window(index, waiting)
+            window = self._window(index)
             self._closed_any = True
             silent = math.isnan(window.newest_s)
             if silent and window.start_s > self._before_s + self._silence_s:
@@ -307,7 +389,7 @@ class Windower:
         self._next = limit
         return windows
 
-    def _window(self, index: int, waiting: bool) -> Window:
+    def _window(self, index: int) -> Window:
         cells = self.grid.cells(index)
         length_s = self.grid.length_s
         newest_s = math.nan
@@ -324,8 +406,8 @@ class Windower:
                         newest_s = cell.newest_s
             if stream.rate_hz > 0:
                 coverage = min(1.0, samples / (stream.rate_hz * length_s))
-                behind = waiting and stream.newest_s + HOLE_PERIODS / stream.rate_hz < self.grid.stop_s(index)
-                gap = gap or (behind and samples > 0)
+                behind = stream.newest_s + HOLE_PERIODS / stream.rate_hz < self.grid.stop_s(index)
+                gap = gap or (self._ends_are_gaps and behind and samples > 0)
             else:
                 coverage = 1.0 if samples else 0.0
             shares[key] = Share(samples, coverage, gap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,15 +24,16 @@ NO_STREAM = "no stream"
 Selection = slice | NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _View:
     name: str
+    settings: ViewSettings
     stream: str
     columns: Selection | None
-    min_coverage: float
     extractor: Extractor
     smoother: Smoother
     width: int
+    unfit: str = ""
 
 
 class FeaturePipeline:
@@ -47,6 +48,10 @@ class FeaturePipeline:
         Name of the recording or the network, for messages.
     lost_after_s : float
         A stream that lags the newest one by more is not waited for.
+    chosen : mapping of str to StreamDescription, optional
+        The stream of each view, where that is decided already: live, a stream may still be on its way.
+    live, ends_are_gaps : bool
+        See `Windower`.
 
     Attributes
     ----------
@@ -73,8 +78,12 @@ class FeaturePipeline:
         *,
         origin: str,
         lost_after_s: float = 5.0,
+        chosen: Mapping[str, StreamDescription] | None = None,
+        live: bool = False,
+        ends_are_gaps: bool = False,
     ) -> None:
         grid = Grid(config.window.length_s, config.window.hop)
+        self._grid, self._origin = grid, origin
         self.names: dict[str, tuple[str, ...]] = {}
         self.bound: dict[str, StreamDescription | None] = {}
         self.warnings: list[str] = []
@@ -86,7 +95,7 @@ class FeaturePipeline:
                     f"views.{name}.columns: the extractor {settings.features!r} knows no columns.",
                     cure="Drop the key; choose channels by views.<view>.channels.",
                 )
-            stream = find_stream(name, settings, streams, origin)
+            stream = chosen[name] if chosen is not None else find_stream(name, settings, streams, origin)
             if stream is None:
                 self.bound[name], self.names[name] = None, ()
                 self.warnings.append(
@@ -97,8 +106,7 @@ class FeaturePipeline:
             extractor.reset(ViewSource(name, description, grid, settings.columns))
             self.bound[name], self.names[name] = description, extractor.names
             smoother = make_smoother(settings.smoothing)
-            width = len(extractor.names)
-            self._views.append(_View(name, stream.key, columns, settings.min_coverage, extractor, smoother, width))
+            self._views.append(_View(name, settings, stream.key, columns, extractor, smoother, len(extractor.names)))
         if not self._views:
             wanted = "; ".join(f"{name!r} wants {view.stream}" for name, view in config.views.items())
             raise StreamError(
@@ -111,12 +119,67 @@ class FeaturePipeline:
         for view in self._views:
             self._by_stream.setdefault(view.stream, []).append(view)
         rates_hz = {stream.key: stream.nominal_rate_hz for stream in streams if stream.key in self._by_stream}
-        self._windower = Windower(grid, rates_hz, lost_after_s=lost_after_s, lateness_s=config.window.lateness_s)
+        self._windower = Windower(
+            grid,
+            rates_hz,
+            lost_after_s=lost_after_s,
+            lateness_s=config.window.lateness_s,
+            ends_are_gaps=ends_are_gaps,
+            live=live,
+        )
 
     @property
     def late(self) -> dict[str, int]:
         """Samples that came too late for a window, by stream key."""
         return self._windower.late
+
+    @property
+    def windower(self) -> Windower:
+        """What cuts the streams into windows, for those who need to know when."""
+        return self._windower
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Keys of the streams that views read."""
+        return tuple(self._by_stream)
+
+    def views_of(self, key: str) -> tuple[str, ...]:
+        """Names of the views that read a stream."""
+        return tuple(view.name for view in self._by_stream.get(key, ()))
+
+    def attach(self, stream: StreamDescription, check: Callable[[str, StreamDescription], str]) -> dict[str, str]:
+        """Take a stream that has come, or come back, perhaps under another description.
+
+        Parameters
+        ----------
+        stream : StreamDescription
+            Under the key by which the views know it.
+        check : callable
+            Says of a view and its channels why they cannot serve, or nothing.
+
+        Returns
+        -------
+        dict of str to str
+            Why, by view, for those that it does not fit: they are missing until it fits again.
+        """
+        unfit: dict[str, str] = {}
+        for view in self._by_stream.get(stream.key, ()):
+            before = self.bound[view.name]
+            try:
+                description, columns = pick_channels(view.name, view.settings, stream, self._origin)
+            except StreamError as error:
+                view.unfit = unfit[view.name] = error.message
+                continue
+            view.unfit = check(view.name, description)
+            if view.unfit:
+                unfit[view.name] = view.unfit
+                continue
+            view.columns = columns
+            if before is None or _told(before) != _told(description):
+                view.extractor.reset(ViewSource(view.name, description, self._grid, view.settings.columns))
+                self.bound[view.name] = description
+                self._windower.set_rate(stream.key, stream.nominal_rate_hz)
+        return unfit
 
     def push(self, chunk: Chunk) -> list[FeatureWindow]:
         """Take a chunk in; chunks of streams that no view reads are passed over.
@@ -131,6 +194,8 @@ class FeaturePipeline:
             return []
         pieces = self._windower.push(chunk)
         for view in views:
+            if view.unfit:
+                continue
             values = chunk.values if view.columns is None else chunk.values[:, view.columns]
             extractor = view.extractor
             for piece in pieces:
@@ -147,9 +212,12 @@ class FeaturePipeline:
         """Declare that nothing more comes of a stream."""
         return self._features(self._windower.end_stream(key)) if key in self._by_stream else []
 
-    def end(self) -> list[FeatureWindow]:
-        """Nothing more comes at all: close every window that holds a sample."""
-        return self._features(self._windower.close_all())
+    def end(self, last_window: int | None = None) -> list[FeatureWindow]:
+        """Nothing more comes at all: close every window that holds a sample, and those up to the one given."""
+        windows = self._windower.close_all()
+        if last_window is not None:
+            windows += self._windower.close_to(last_window)
+        return self._features(windows)
 
     def _features(self, windows: list[Window]) -> list[FeatureWindow]:
         return [self._feature_window(window) for window in windows]
@@ -185,15 +253,23 @@ class FeaturePipeline:
         )
 
     def _view_features(self, view: _View, window: Window, share: Share) -> Floats | Missing:
+        least = view.settings.min_coverage
+        if view.unfit:
+            return Missing(view.unfit)
         if share.gap:
             return Missing("gap")
-        if share.samples == 0 and view.min_coverage == 0:
+        if share.samples == 0 and least == 0:
             return Missing("no samples")
-        if share.samples == 0 or share.coverage < view.min_coverage:
-            return Missing(f"coverage {share.coverage:.2f} < {view.min_coverage:.2f}")
+        if share.samples == 0 or share.coverage < least:
+            return Missing(f"coverage {share.coverage:.2f} < {least:.2f}")
         closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
         features = view.extractor.close(closing)
         return features if isinstance(features, Missing) else view.smoother.update(window.index, features)
+
+
+def _told(description: StreamDescription) -> tuple[object, ...]:
+    """What an extractor is made for."""
+    return description.channel_labels, description.channel_units, description.nominal_rate_hz
 
 
 def find_stream(

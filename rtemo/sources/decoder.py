@@ -43,7 +43,12 @@ class StreamDecoder:
         self.header = header
         self.description = described.description
         self.warnings = described.warnings
-        self.timeline = Timeline(described.description.nominal_rate_hz, measured=measured, ordered=not header.is_text)
+        self.timeline = Timeline(
+            described.description.nominal_rate_hz,
+            measured=measured,
+            ordered=not header.is_text,
+            delay_s=header.delay_s,
+        )
         self._convert = described.convert
 
     def measure(self, time_s: float, offset_s: float, uncertainty_s: float | None = None) -> list[Chunk | Marker]:

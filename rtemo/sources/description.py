@@ -65,6 +65,7 @@ def describe(header: StreamHeader, key: str) -> Described:
         hostname=header.hostname,
         channel_units=units,
         is_text=header.is_text,
+        continues=header.continues is not None,
     )
     return Described(description, scale, tuple(warnings))
 

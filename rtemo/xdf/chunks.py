@@ -25,6 +25,7 @@ FIXED_LENGTHS = {CLOCK_OFFSET: CLOCK_OFFSET_LENGTH, BOUNDARY: BOUNDARY_LENGTH}
 MAX_XML_BYTES = 16_000_000
 MAX_CHANNELS = 65_536
 MAX_RATE_HZ = 1e7
+MAX_DELAY_S = 10.0
 
 NUMERIC_FORMATS: Mapping[str, np.dtype[np.generic]] = {
     "int8": np.dtype("<i1"),
@@ -35,6 +36,7 @@ NUMERIC_FORMATS: Mapping[str, np.dtype[np.generic]] = {
     "double64": np.dtype("<f8"),
 }
 STRING_FORMAT = "string"
+CONTINUES = "continues"
 
 _FORBIDDEN_XML = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _LENGTH_FORMATS = {1: struct.Struct("<B"), 4: struct.Struct("<I"), 8: struct.Struct("<Q")}
@@ -80,6 +82,11 @@ class StreamHeader:
         A key of `NUMERIC_FORMATS`, or ``"string"``.
     labels, units : tuple of str
         One a channel description, which may be fewer or more than there are channels; empty strings where not said.
+    delay_s : float
+        ``desc/synchronization/offset_mean``: how much later than the event itself stamps are; 0 where not said.
+    continues : int or None
+        Number of the stream that this one goes on from, under another description: ``continues`` in the header, which
+        our own recordings have where a stream came back with another rate or other channels.
     """
 
     stream_id: int
@@ -92,6 +99,8 @@ class StreamHeader:
     hostname: str = ""
     labels: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    delay_s: float = 0.0
+    continues: int | None = None
 
     @property
     def is_text(self) -> bool:
@@ -227,7 +236,18 @@ def parse_stream_header(stream_id: int, data: bytes) -> StreamHeader:
         hostname=_text(root, "hostname"),
         labels=tuple(_text(channel, "label") for channel in described),
         units=tuple(_text(channel, "unit") for channel in described),
+        delay_s=_delay(root),
+        continues=int(_number(root, CONTINUES, 0, 2**32 - 1)) if _text(root, CONTINUES) else None,
     )
+
+
+def _delay(root: ElementTree.Element) -> float:
+    """The device's own delay; 0 where it is not said, no number, or too long to be one."""
+    try:
+        delay_s = float(root.findtext("./desc/synchronization/offset_mean") or 0.0)
+    except ValueError:
+        return 0.0
+    return delay_s if abs(delay_s) <= MAX_DELAY_S else 0.0
 
 
 def parse_stream_footer(data: bytes) -> StreamFooter:

@@ -175,9 +175,9 @@ def test_live_a_dead_stream_does_not_hold_up_the_others():
 
 
 def test_live_and_replay_agree_on_the_window_in_which_a_hole_begins():
-    chunks = [eeg(0, 1.9), gaze(0, 3.1), eeg(2.5, 4, segment=1), gaze(3.1, 4)]
-    replayed = run(pipeline(), chunks)
-    made, live = pipeline(), []
+    chunks = [eeg(0, 1.9), gaze(0, 3.1), eeg(2.5, 4.1, segment=1), gaze(3.1, 4.1)]
+    replayed = run(pipeline(ends_are_gaps=True), chunks)
+    made, live = pipeline(live=True, lost_after_s=np.inf), []
     for chunk in chunks:
         live += made.push(chunk)
         live += made.advance(float(chunk.stamps_s[-1]) if chunk.stream == "2" else 0.0)
@@ -185,6 +185,15 @@ def test_live_and_replay_agree_on_the_window_in_which_a_hole_begins():
     assert made.late == {"1": 0, "2": 0}
     np.testing.assert_equal([asdict(w) for w in live], [asdict(w) for w in replayed])
     assert [w.available["eeg"] for w in live] == [True, False, False, True]
+
+
+def test_live_and_replay_agree_on_the_window_in_which_a_stream_ends_for_good():
+    chunks = [eeg(0, 0.95), gaze(0, 3.1)]
+    replayed = run(pipeline(ends_are_gaps=True), chunks)
+    made = pipeline(live=True, lost_after_s=np.inf)
+    live = [window for chunk in chunks for window in made.push(chunk)] + made.advance(3.2)
+    np.testing.assert_equal([asdict(w) for w in live], [asdict(w) for w in replayed])
+    assert [w.available["eeg"] for w in live] == [False, False, False]
 
 
 def test_a_stream_that_ended_is_not_waited_for():
