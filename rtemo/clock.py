@@ -134,6 +134,11 @@ class ClockMap:
         """The newest measurement that the map uses."""
         return self._used[-1] if self._used else None
 
+    @property
+    def doubting(self) -> bool:
+        """Whether the latest measurement departs from the map, and the next one decides which is right."""
+        return bool(self._doubted)
+
     def add(self, time_s: float, offset_s: float, uncertainty_s: float | None = None) -> None:
         """Take one measurement.
 

@@ -185,6 +185,7 @@ class Windower:
         self._late: deque[Late] = deque(maxlen=MAX_LATE)
         self._next: int | None = None
         self._closed_any = False
+        self._first: int | None = None
         self._oldest_s = math.inf
         self._newest_s = -math.inf
         self._before_s = -math.inf
@@ -206,9 +207,10 @@ class Windower:
         return taken
 
     def begin(self, window: int) -> None:
-        """Let no window before this one be: whatever belongs there comes too late."""
-        self._next = window
-        self._closed_any = True
+        """Let no window before this one be, unless some have closed already; samples from before it are not late."""
+        if not self._closed_any:
+            self._next = self._first = window
+            self._closed_any = True
 
     def expect(self, key: str, expected: bool) -> None:
         """Say, live, whether windows are to wait for a stream."""
@@ -288,9 +290,10 @@ class Windower:
         if not self._closed_any or self._next is None:
             return True
         first, last = self.grid.first_window(cell), self.grid.last_window(cell)
-        if first < self._next and first <= last:
+        from_window = first if self._first is None else max(first, self._first)
+        if from_window < self._next and from_window <= last:
             stream.late += samples
-            self._note_late(key, samples, first, min(last, self._next - 1))
+            self._note_late(key, samples, from_window, min(last, self._next - 1))
         return max(first, last) >= self._next
 
     def _enter(self, stream: _Stream, cell: int, samples: int, oldest_s: float, newest_s: float, segment: int) -> bool:

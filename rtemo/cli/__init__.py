@@ -13,10 +13,14 @@ from typing import Annotated
 import typer
 
 from rtemo.cli.demo import demo
+from rtemo.cli.doctor import doctor
 from rtemo.cli.evaluate import evaluate
 from rtemo.cli.features import features
 from rtemo.cli.info import info
+from rtemo.cli.init import init
 from rtemo.cli.play import play
+from rtemo.cli.run import run
+from rtemo.cli.streams import streams
 from rtemo.cli.train import train
 from rtemo.errors import RtemoError
 
@@ -30,9 +34,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command, summary in (
+    (streams, "What is on the network, with rates, ages, clocks, labels"),
+    (init, "A configuration from the streams that are there"),
+    (doctor, "What would go wrong, before the participant sits down"),
     (info, "What is in a recording, and what looks wrong"),
     (features, "Windows, masks and features, exactly as live"),
     (train, "Learn a model from labelled recordings"),
+    (run, "A live session: predictions as it happens, and a recording"),
     (play, "Replay a recording to predictions"),
     (evaluate, "How good a model is, every view missing in turn"),
     (demo, "All of it with a simulated participant"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -147,35 +147,34 @@ class FeaturePipeline:
         """Names of the views that read a stream."""
         return tuple(view.name for view in self._by_stream.get(key, ()))
 
-    def attach(self, stream: StreamDescription, check: Callable[[str, StreamDescription], str]) -> dict[str, str]:
+    def attach(self, stream: StreamDescription) -> dict[str, str]:
         """Take a stream that has come, or come back, perhaps under another description.
 
         Parameters
         ----------
         stream : StreamDescription
             Under the key by which the views know it.
-        check : callable
-            Says of a view and its channels why they cannot serve, or nothing.
 
         Returns
         -------
         dict of str to str
-            Why, by view, for those that it does not fit: they are missing until it fits again.
+            By view, why the stream cannot serve any more: other channels or another rate. Such a view is missing until
+            a stream comes that can.
         """
         unfit: dict[str, str] = {}
         for view in self._by_stream.get(stream.key, ()):
-            before = self.bound[view.name]
+            bound = self.bound[view.name]
+            assert bound is not None, "a view that reads a stream is bound"
             try:
                 description, columns = pick_channels(view.name, view.settings, stream, self._origin)
+                view.unfit = "; ".join(differences(bound, description))
             except StreamError as error:
-                view.unfit = unfit[view.name] = error.message
-                continue
-            view.unfit = check(view.name, description)
+                view.unfit = error.message
             if view.unfit:
                 unfit[view.name] = view.unfit
                 continue
             view.columns = columns
-            if before is None or _told(before) != _told(description):
+            if _told(bound) != _told(description):
                 view.extractor.reset(ViewSource(view.name, description, self._grid, view.settings.columns))
                 self.bound[view.name] = description
                 self._windower.set_rate(stream.key, stream.nominal_rate_hz)
@@ -265,6 +264,19 @@ class FeaturePipeline:
         closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
         features = view.extractor.close(closing)
         return features if isinstance(features, Missing) else view.smoother.update(window.index, features)
+
+
+def differences(was: StreamDescription, now: StreamDescription) -> list[str]:
+    """Where a stream is not what a view was made for: other channels, another rate; one line each."""
+    found = []
+    if was.channel_labels != now.channel_labels:
+        found.append(
+            f"channels {', '.join(was.channel_labels)} were expected, {', '.join(now.channel_labels)} were found"
+        )
+    # Recorders write measured or rounded rates: 59.999996 Hz is 60 Hz.
+    if not np.isclose(now.nominal_rate_hz, was.nominal_rate_hz, rtol=1e-3, atol=0):
+        found.append(f"{was.nominal_rate_hz:g} Hz was expected, {now.nominal_rate_hz:g} Hz was found")
+    return found
 
 
 def _told(description: StreamDescription) -> tuple[object, ...]:

@@ -1,0 +1,1 @@
+"""A live session: streams in, windows out, predictions published, everything recorded."""

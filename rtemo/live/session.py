@@ -1,0 +1,503 @@
+"""A live session from its start to its end: threads, outputs, and an orderly close whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import math
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.clock import Clock, LslClock, Measurement
+from rtemo.config import Configuration
+from rtemo.errors import ConfigurationError, StreamError
+from rtemo.features.pipeline import FeaturePipeline
+from rtemo.grid import Grid
+from rtemo.liblsl import configure
+from rtemo.live.gather import Gatherer, Raw, StreamStatus
+from rtemo.live.wanted import expected_streams, stream_names, wanted_streams
+from rtemo.live.worker import ModelWorker
+from rtemo.model.bundle import Bundle
+from rtemo.model.predict import Predictor
+from rtemo.outputs.events import Event, EventLog
+from rtemo.outputs.folder import (
+    EVENTS,
+    PREDICTIONS,
+    RECORDING,
+    environment,
+    make_session_folder,
+    write_configuration,
+    write_environment,
+)
+from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, prediction_sample
+from rtemo.outputs.recording import Recorder, RecorderStatus
+from rtemo.outputs.table import PredictionTable
+from rtemo.session import WindowPredictor
+from rtemo.sources.lsl.connection import LiveSink
+from rtemo.sources.lsl.inlet import Pulled
+from rtemo.sources.lsl.streams import SETTLE_S, LiveStreams
+from rtemo.training import check_configuration, check_streams
+from rtemo.types import SESSION_START, FeatureWindow, Floats, Prediction
+from rtemo.worker import Worker
+from rtemo.xdf import StreamHeader
+
+TICK_S = 0.1
+OFFSET_EVERY_S = 5.0
+AGES_KEPT = 1000
+EVENTS_SHOWN = 200
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """How a session stands.
+
+    Parameters
+    ----------
+    elapsed_s : float
+    streams : sequence of StreamStatus
+    window : FeatureWindow or None
+        The newest, with the reasons of missing views.
+    prediction : Prediction or None
+        The newest.
+    predicted, skipped : int
+        Windows so far.
+    age_p50_s, age_p99_s : float
+        Of ``age_s`` over the latest windows; NaN before the first.
+    recorder : RecorderStatus
+    """
+
+    elapsed_s: float
+    streams: Sequence[StreamStatus]
+    window: FeatureWindow | None
+    prediction: Prediction | None
+    predicted: int
+    skipped: int
+    age_p50_s: float
+    age_p99_s: float
+    recorder: RecorderStatus
+
+
+class _Locked(LiveSink):
+    """Lets the threads of the streams in one at a time: their order is the order of everything."""
+
+    def __init__(self, emit: Callable[..., None]) -> None:
+        self.lock = threading.Lock()
+        self.gatherer: Gatherer | None = None
+        self._emit = emit
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[Gatherer]:
+        assert self.gatherer is not None
+        with self.lock:
+            yield self.gatherer
+
+    def opened(self, key: str, header: StreamHeader, xml: bytes) -> None:
+        with self._alone() as gatherer:
+            gatherer.opened(key, header, xml)
+
+    def closed(self, key: str, reason: str) -> None:
+        with self._alone() as gatherer:
+            gatherer.closed(key, reason)
+
+    def noticed(self, key: str, kind: str, details: dict[str, object]) -> None:
+        self._emit(kind, key=key, **details)
+
+    def measured(self, key: str, measurement: Measurement) -> None:
+        with self._alone() as gatherer:
+            gatherer.measured(key, measurement)
+
+    def samples(self, key: str, stamps_s: Floats, values: NDArray[np.generic]) -> None:
+        with self._alone() as gatherer:
+            gatherer.take(key, Raw(stamps_s, values))
+
+    def texts(self, key: str, pulled: Pulled) -> None:
+        with self._alone() as gatherer:
+            gatherer.take(key, Raw(pulled.stamps_s, None, pulled.rows))
+
+    def needed(self, key: str) -> int:
+        return 1 if self.gatherer is None else self.gatherer.needed(key)
+
+
+class LiveSession:
+    """Live streams in, predictions out, everything recorded. Made once, run once.
+
+    Parameters
+    ----------
+    config : Configuration
+    bundle : Bundle
+    device : str
+        Where the model runs.
+    clock : Clock, optional
+        The LSL local clock where not given.
+    on_windows : callable, optional
+        Called with windows as their features are ready, on the acquisition's own thread: for measurements.
+
+    Raises
+    ------
+    ConfigurationError
+        The configuration is not that of the bundle, or cannot be lived up to live.
+    """
+
+    def __init__(
+        self,
+        config: Configuration,
+        bundle: Bundle,
+        *,
+        device: str = "auto",
+        clock: Clock | None = None,
+        on_windows: Callable[[list[FeatureWindow]], None] | None = None,
+    ) -> None:
+        check_configuration(bundle, config)
+        if bundle.standardiser is None:
+            raise ConfigurationError(
+                'standardise = "recording" needs the whole recording, which a live session does not have yet.',
+                cure='Train with standardise = "calibration".',
+            )
+        configure(config.network)
+        self.config = config
+        self._bundle = bundle
+        self._clock = clock or LslClock()
+        self._watch_windows = on_windows
+        self._predictor = WindowPredictor(
+            bundle.standardiser,
+            Predictor(bundle.model, device=device),
+            labels=config.labels,
+            views=bundle.model.views,
+        )
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._early: list[Event] | None = []
+        self._log: EventLog | None = None
+        self._shown: deque[Event] = deque(maxlen=EVENTS_SHOWN)
+        self._newest = _Newest()
+        self._wanted, self._keys = wanted_streams(config)
+        self._names = stream_names(self._wanted, config)
+        self._sink = _Locked(self._emit)
+        self._streams = LiveStreams(self._wanted, config.network, self._sink, clock=self._clock, on_error=self._fail)
+        self._gatherer = self._sink.gatherer = Gatherer(
+            self._names,
+            config.health,
+            clock=self._clock,
+            emit=self._emit,
+            measure_soon=self._streams.measure_soon,
+            let_go=self._streams.let_go,
+            local_host=socket.gethostname(),
+        )
+
+    def stop(self) -> None:
+        """Ask the session to end; returns at once, and may be called from anywhere, also from a signal handler."""
+        self._stop.set()
+
+    def take_events(self) -> list[Event]:
+        """Events since the last call, at most the latest 200."""
+        taken = []
+        while self._shown:
+            taken.append(self._shown.popleft())
+        return taken
+
+    def find(self, wait_s: float, on_wait: Callable[[list[str]], None] = lambda missing: None) -> list[str]:
+        """Look for the streams until all are there, or for so long.
+
+        Parameters
+        ----------
+        wait_s : float
+        on_wait : callable
+            Told now and then which are missing.
+
+        Returns
+        -------
+        list of str
+            Names of the streams that are not there, and need not be.
+
+        Raises
+        ------
+        StreamError
+            A required stream is not there, none is, several fit, or one differs from what the bundle was trained on.
+        """
+        self._streams.start()
+        try:
+            until_s = self._clock.now_s() + wait_s + SETTLE_S
+            while not self._stop.is_set() and self._error is None:
+                found = self._locked(self._gatherer.found)
+                missing = [name for key, name in self._names.items() if key not in found]
+                for event in self.take_events():
+                    self._refuse(event)
+                if not missing or self._clock.now_s() >= until_s:
+                    break
+                on_wait(missing)
+                self._stop.wait(0.05)
+            if self._error is not None:
+                raise self._error
+            self._pipeline = self._make_pipeline()
+        except BaseException:
+            self._streams.stop()
+            raise
+        return missing
+
+    def _refuse(self, event: Event) -> None:
+        """Turn what was noticed of a stream that is looked for into an error."""
+        if event.kind in ("stream-ambiguous", "stream-refused"):
+            what = "several streams fit" if event.kind == "stream-ambiguous" else "the stream cannot be used"
+            raise StreamError(
+                f"the network: {event.details.get('stream')}: {what}: "
+                f"{event.details.get('found') or event.details.get('reason')}.",
+                cure="Say which by source_id or name, or stop the other one.",
+            )
+
+    def _make_pipeline(self) -> FeaturePipeline:
+        found = self._locked(self._gatherer.found)
+        chosen = expected_streams(self.config, self._keys, self._bundle, found)
+        streams = list({stream.key: stream for stream in chosen.values()}.values())
+        pipeline = FeaturePipeline(
+            self.config, streams, origin="the network", lost_after_s=math.inf, chosen=chosen, live=True
+        )
+        check_streams(self._bundle, pipeline.bound, where="the network")
+        return pipeline
+
+    def run(
+        self,
+        out: Path,
+        participant: str,
+        *,
+        duration_s: float | None = None,
+        source: bytes | None = None,
+        bundle_path: Path | None = None,
+        bundle_hash: str | None = None,
+        on_begin: Callable[[Path], None] = lambda folder: None,
+        on_status: Callable[[LiveStatus], None] = lambda status: None,
+        status_every_s: float = 0.25,
+    ) -> LiveStatus:
+        """Run until `stop` is called, the time is over, or something goes wrong; then close everything.
+
+        Parameters
+        ----------
+        out : Path
+            Folder of all sessions.
+        participant : str
+            Letters and digits.
+        duration_s : float, optional
+        source : bytes, optional
+            The configuration's file, kept byte for byte.
+        bundle_path, bundle_hash : optional
+            For ``environment.json``.
+        on_begin : callable
+            Told the session's folder.
+        on_status : callable
+            Told now and then how the session stands.
+        status_every_s : float
+
+        Returns
+        -------
+        LiveStatus
+            How it stood at the end.
+
+        Raises
+        ------
+        BaseException
+            Whatever went wrong in any thread, after everything was written.
+        """
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._streams.stop)
+            started = datetime.datetime.now(datetime.UTC)
+            folder = make_session_folder(out, participant, started)
+            write_configuration(folder, self.config, source)
+            write_environment(folder, environment(started, bundle=bundle_path, bundle_hash=bundle_hash))
+            on_begin(folder)
+            last = self._run(folder, duration_s, on_status, status_every_s, closing)
+        if self._error is not None:
+            raise self._error
+        return last
+
+    def _run(
+        self,
+        folder: Path,
+        duration_s: float | None,
+        on_status: Callable[[LiveStatus], None],
+        status_every_s: float,
+        closing: contextlib.ExitStack,
+    ) -> LiveStatus:
+        session = "-".join(folder.parts[-2:])
+        # Closed in reverse: the recorder may have something to say while it closes.
+        log = closing.enter_context(EventLog(folder / EVENTS, self._shown.append))
+        events = EventOutlet(session=session)
+        closing.callback(events.close)
+        predictions = PredictionOutlet(self.config.labels, self._predictor.views, session=session)
+        closing.callback(predictions.close)
+        recorder = Recorder(
+            folder / RECORDING,
+            clock=self._clock,
+            on_alarm=lambda kind, details: self._emit(kind, **details),
+            on_error=self._fail,
+        )
+        closing.callback(recorder.close)
+        own = [recorder.add_stream(events.xml), recorder.add_stream(predictions.xml)]
+        log.listen(events.write)
+        log.listen(lambda event: recorder.texts(own[0], np.array([event.stamp_s]), [(event.as_json(),)]))
+        table = closing.enter_context(PredictionTable(folder / PREDICTIONS, self.config.labels, self._predictor.views))
+        model = ModelWorker(
+            self._predictor,
+            [predictions, _RecordedPredictions(recorder, own[1]), table, self._newest],
+            clock=self._clock,
+            on_error=self._fail,
+            on_skip=lambda windows: self._emit(
+                "windows-skipped", windows=len(windows), first_window=windows[0].index, last_window=windows[-1].index
+            ),
+        )
+        self._begin_log(log)
+        began_s = self._begin(recorder, model)
+        self._offset_own(recorder, own, began_s)
+        ticking = threading.Event()
+        ticker = Worker("rtemo-tick", lambda: self._tick(ticking, recorder, own, began_s), self._fail)
+        model.start()
+        ticker.start()
+        try:
+            while not self._stop.is_set():
+                left_s = math.inf if duration_s is None else began_s + duration_s - self._clock.now_s()
+                if left_s <= 0:
+                    break
+                on_status(self._status(model, recorder, began_s))
+                self._stop.wait(min(status_every_s, left_s))
+        finally:
+            self._streams.stop()
+            ticking.set()
+            ticker.join()
+            try:
+                self._locked(self._gatherer.end)
+            finally:
+                model.stop()
+                reason = "stopped" if self._error is None else f"{type(self._error).__name__}: {self._error}"
+                self._emit("session-stop", reason=reason, predicted=model.predicted, skipped=model.skipped)
+        last = self._status(model, recorder, began_s)
+        on_status(last)
+        return last
+
+    def _begin(self, recorder: Recorder, model: ModelWorker) -> float:
+        """Let the streams in; windows begin with the first one that is still whole."""
+        grid = Grid(self.config.window.length_s, self.config.window.hop)
+
+        def offer(windows: list[FeatureWindow]) -> None:
+            if self._watch_windows is not None:
+                self._watch_windows(windows)
+            model.offer(windows)
+            self._newest.window = windows[-1]
+
+        with self._sink.lock:
+            now_s = self._clock.now_s()
+            first = math.ceil(now_s / grid.hop_s)
+            self._emit(
+                SESSION_START,
+                first_window=first,
+                length_s=grid.length_s,
+                hop_s=grid.hop_s,
+                views=list(self._predictor.views),
+                labels=list(self.config.labels),
+            )
+            self._gatherer.begin(self._pipeline, recorder, first, offer)
+        return now_s
+
+    def _tick(self, ending: threading.Event, recorder: Recorder, own: Sequence[int], began_s: float) -> None:
+        """Judge health and close windows in time, on the clock."""
+        offset_due_s = began_s + OFFSET_EVERY_S
+        lateness_s = self.config.window.lateness_s
+        while not ending.is_set():
+            now_s = self._clock.now_s()
+            with self._sink.lock:
+                self._gatherer.tick(now_s)
+            if now_s >= offset_due_s:
+                self._offset_own(recorder, own, now_s)
+                offset_due_s = now_s + OFFSET_EVERY_S
+            due_s = self._gatherer.next_stop_s + lateness_s - self._clock.now_s()
+            ending.wait(min(max(due_s, 0.001), TICK_S))
+
+    @staticmethod
+    def _offset_own(recorder: Recorder, own: Sequence[int], now_s: float) -> None:
+        """Say in the recording that our own streams are on its clock."""
+        for number in own:
+            recorder.clock_offset(number, now_s, 0.0)
+
+    def _status(self, model: ModelWorker, recorder: Recorder, began_s: float) -> LiveStatus:
+        now_s = self._clock.now_s()
+        p50_s, p99_s = self._newest.age_percentiles()
+        return LiveStatus(
+            elapsed_s=now_s - began_s,
+            streams=self._locked(lambda: self._gatherer.status(now_s)),
+            window=self._newest.window,
+            prediction=self._newest.prediction,
+            predicted=model.predicted,
+            skipped=model.skipped,
+            age_p50_s=p50_s,
+            age_p99_s=p99_s,
+            recorder=recorder.status(),
+        )
+
+    def _locked(self, work: Callable[[], T]) -> T:
+        with self._sink.lock:
+            return work()
+
+    def _emit(self, kind: str, **details: object) -> None:
+        """Take an event; those from before the log is open wait for it."""
+        key = details.pop("key", None)
+        if isinstance(key, str):
+            details = {"stream": self._names[key], **details}
+        event = Event(self._clock.now_s(), kind, details)
+        if self._early is not None:
+            self._early.append(event)
+            self._shown.append(event)
+        elif self._log is not None:
+            self._log.emit(event)
+
+    def _begin_log(self, log: EventLog) -> None:
+        early, self._early, self._log = self._early or [], None, log
+        for event in early:
+            log.emit(event)
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep the first thing that goes wrong, and end the session."""
+        if self._error is None:
+            self._error = error
+            self._emit("error", error=f"{type(error).__name__}: {error}", thread=threading.current_thread().name)
+        self._stop.set()
+
+
+class _RecordedPredictions:
+    """Records predictions beside the inputs."""
+
+    def __init__(self, recorder: Recorder, number: int) -> None:
+        self._recorder = recorder
+        self._number = number
+
+    def write(self, prediction: Prediction) -> None:
+        """Record one."""
+        self._recorder.samples(self._number, np.array([prediction.stop_s]), prediction_sample(prediction)[None])
+
+
+class _Newest:
+    """Keeps the newest window and prediction, and how old predictions were of late."""
+
+    def __init__(self) -> None:
+        self.window: FeatureWindow | None = None
+        self.prediction: Prediction | None = None
+        self._ages: deque[float] = deque(maxlen=AGES_KEPT)
+
+    def write(self, prediction: Prediction) -> None:
+        """Keep one."""
+        self.prediction = prediction
+        if math.isfinite(prediction.age_s):
+            self._ages.append(prediction.age_s)
+
+    def age_percentiles(self) -> tuple[float, float]:
+        """The 50th and the 99th percentile of ``age_s``; NaN before the first."""
+        ages = list(self._ages)
+        if not ages:
+            return math.nan, math.nan
+        p50_s, p99_s = np.percentile(ages, [50, 99])
+        return float(p50_s), float(p99_s)

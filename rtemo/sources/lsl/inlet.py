@@ -1,0 +1,179 @@
+"""One LSL inlet: raw stamps and values as arrays, and clock measurements. The only place that pulls."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from rtemo.clock import Measurement
+from rtemo.liblsl import local_clock
+from rtemo.types import Floats
+from rtemo.xdf import StreamHeader
+from rtemo.xdf.chunks import MAX_XML_BYTES, XdfError, parse_stream_header
+
+BUFFER_S = 10
+"""What liblsl keeps of a stream that nobody pulls; it drops the oldest. Ours is pulled twenty times a second."""
+OPEN_TIMEOUT_S = 3.0
+MAX_PULLED_BYTES = 4_000_000
+MAX_PULLED = 4096
+TEXTS_PULLED = 256
+
+
+class StreamEndedError(Exception):
+    """The outlet is gone, or was never really there."""
+
+
+class StreamRefusedError(Exception):
+    """What the outlet says of itself cannot be used."""
+
+
+class NoMeasurementError(Exception):
+    """The clock of the outlet's machine did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pulled:
+    """What one pull gave: raw stamps, and either numbers or rows of strings."""
+
+    stamps_s: Floats
+    values: NDArray[np.generic] | None
+    rows: Sequence[Sequence[str]]
+
+
+class Inlet:
+    """An open inlet on one outlet, without any of liblsl's own processing, and without its recovery.
+
+    Parameters
+    ----------
+    info : pylsl.StreamInfo
+        As resolved.
+
+    Attributes
+    ----------
+    header : StreamHeader
+    xml : bytes
+        The full description.
+
+    Raises
+    ------
+    StreamEndedError
+        It cannot be opened, or does not tell what it is.
+    StreamRefusedError
+        Its description is damaged, hostile or beyond all limits.
+    """
+
+    def __init__(self, info: Any) -> None:
+        # liblsl's own recovery says nothing when a stream dies or comes back changed: ours does.
+        self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False, processing_flags=0)
+        try:
+            self._inlet.open_stream(OPEN_TIMEOUT_S)
+            self.xml = self._inlet.info(OPEN_TIMEOUT_S).as_xml().encode("utf-8")
+        except (pylsl.util.LostError, pylsl.util.TimeoutError, pylsl.util.InternalError) as error:
+            raise StreamEndedError(f"it cannot be opened: {error}") from error
+        except ValueError as error:
+            raise StreamRefusedError(f"its description is no text: {error}") from error
+        try:
+            if len(self.xml) > MAX_XML_BYTES:
+                raise XdfError(f"its description has {len(self.xml)} bytes, over the limit of {MAX_XML_BYTES}")
+            self.header: StreamHeader = parse_stream_header(0, self.xml)
+        except XdfError as error:
+            raise StreamRefusedError(str(error)) from error
+        self._measure = _time_correction_ex()
+        channels = max(1, self.header.channel_count)
+        if self.header.is_text:
+            self._buffer = None
+        else:
+            width = channels * self.header.dtype.itemsize
+            rows = min(MAX_PULLED, max(16, MAX_PULLED_BYTES // width))
+            self._buffer = np.empty((rows, channels), dtype=self.header.dtype)
+
+    def pull(self, at_least: int, timeout_s: float) -> Pulled | None:
+        """Wait in liblsl for so many samples, at most so long, and take all that are there.
+
+        Returns
+        -------
+        Pulled or None
+            None where nothing came. At most as many samples as the buffer holds: pull again until nothing is left.
+
+        Raises
+        ------
+        StreamEndedError
+            The outlet is gone.
+        """
+        try:
+            if self._buffer is None:
+                return self._pull_texts(timeout_s)
+            _, stamps_s = self._inlet.pull_chunk(
+                timeout=timeout_s,
+                max_samples=len(self._buffer),
+                min_samples=min(at_least, len(self._buffer)),
+                dest_obj=self._buffer,
+                as_numpy=True,
+            )
+        except (pylsl.util.LostError, pylsl.util.InternalError) as error:
+            raise StreamEndedError(str(error)) from error
+        count = len(stamps_s)
+        return Pulled(stamps_s.copy(), self._buffer[:count].copy(), ()) if count else None
+
+    def _pull_texts(self, timeout_s: float) -> Pulled | None:
+        rows, stamps_s = self._inlet.pull_chunk(
+            timeout=timeout_s, max_samples=TEXTS_PULLED, min_samples=1, as_numpy=True
+        )
+        if not len(stamps_s):
+            return None
+        # A stream of another program may hold any bytes.
+        texts = [tuple(raw.decode("utf-8", "replace") for raw in row) for row in rows]
+        return Pulled(np.array(stamps_s, dtype=np.float64), None, texts)
+
+    def measure(self, timeout_s: float) -> Measurement:
+        """Measure the offset between the outlet's clock and ours; at once, but for the first time.
+
+        Returns
+        -------
+        Measurement
+            Its moment is now on the outlet's clock, as far as liblsl knows it: it asks anew every two seconds.
+
+        Raises
+        ------
+        NoMeasurementError, StreamEndedError
+        """
+        uncertainty, remote, code = ctypes.c_double(), ctypes.c_double(), ctypes.c_int()
+        offset_s = self._measure(
+            self._inlet.obj, ctypes.byref(remote), ctypes.byref(uncertainty), timeout_s, ctypes.byref(code)
+        )
+        try:
+            pylsl.util.handle_error(code)
+        except pylsl.util.TimeoutError as error:
+            raise NoMeasurementError(str(error)) from error
+        except RuntimeError as error:
+            raise StreamEndedError(str(error)) from error
+        return Measurement(local_clock() - offset_s, offset_s, uncertainty.value)
+
+    def was_clock_reset(self) -> bool:
+        """Whether liblsl noticed a reset of the outlet's clock since it was last asked."""
+        return bool(self._inlet.was_clock_reset())
+
+    def close(self) -> None:
+        """Let the outlet go; no other call may be under way."""
+        self._inlet.close_stream()
+        del self._inlet
+
+
+def _time_correction_ex() -> Any:
+    """Liblsl's measurement with its uncertainty, which pylsl does not offer."""
+    function = pylsl.lib.lib["lsl_time_correction_ex"]
+    function.restype = ctypes.c_double
+    function.argtypes = [
+        ctypes.c_void_p,
+        ctypes.POINTER(ctypes.c_double),
+        ctypes.POINTER(ctypes.c_double),
+        ctypes.c_double,
+        ctypes.POINTER(ctypes.c_int),
+    ]
+    return function
