@@ -1,0 +1,1 @@
+"""Live streams: what is on the network, and how it is read."""
