@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from rtemo.types import Chunk, Floats, Marker, StreamDescription
 
@@ -193,6 +192,8 @@ def _eeg(
     settings: SimulationSettings, trials: list[tuple[float, float, int]], duration_s: float, random: np.random.Generator
 ) -> NDArray[np.float32]:
     """Band-limited noise whose band amplitudes follow the emotion, in uV; shape (samples, channels)."""
+    from scipy.signal import butter, sosfilt  # the simulated laboratory, which starts fast, needs none of it
+
     person = np.random.default_rng([settings.participant, 1])
     channels, bands = len(EEG_LABELS), len(BANDS_HZ)
     effects = 0.25 * settings.effect * person.standard_normal((len(settings.labels), channels * bands))
