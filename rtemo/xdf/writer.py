@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rtemo.xdf.appending import AppendFile
 from rtemo.xdf.chunks import (
     BOUNDARY,
     BOUNDARY_UUID,
@@ -24,10 +25,12 @@ from rtemo.xdf.chunks import (
     STREAM_FOOTER,
     STREAM_HEADER,
     STRING_FORMAT,
+    StreamHeader,
     XdfError,
     packed_chunk,
     packed_length,
 )
+from rtemo.xdf.markup import facts_xml, footer_xml, recordable_header, serialised
 
 
 @dataclass(slots=True)
@@ -44,6 +47,9 @@ class _Written:
 class XdfWriter:
     """Writes an XDF file, chunk by chunk; nothing is held back.
 
+    Every method that writes hands one whole chunk to the operating system. Where that fails with an OSError, as on a
+    full disk, the file and what this object knows of it are as before, and the call can be repeated.
+
     Parameters
     ----------
     path : path-like
@@ -53,14 +59,20 @@ class XdfWriter:
     ------
     FileExistsError
         There is a file already.
+    OSError
+        The file cannot be made, or not even its header fits the disk; then there is no file.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._streams: dict[int, _Written] = {}
-        self._file = Path(path).open("xb")  # noqa: SIM115
-        self._file.write(MAGIC)
+        self._file = AppendFile(path)
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
-        self._write(FILE_HEADER, _xml(version="1.0", datetime=now))
+        try:
+            self._file.write(MAGIC + packed_chunk(FILE_HEADER, facts_xml(version="1.0", datetime=now)))
+        except BaseException:
+            self._file.close()
+            self._file.path.unlink()
+            raise
 
     def __enter__(self) -> XdfWriter:
         return self
@@ -125,20 +137,26 @@ class XdfWriter:
             ElementTree.SubElement(channel, "label").text = label
             if unit:
                 ElementTree.SubElement(channel, "unit").text = unit
-        return self.add_header(_serialised(root), stream_id=stream_id)
+        return self.add_header(serialised(root), stream_id=stream_id)
 
-    def add_header(self, xml: bytes, *, stream_id: int | None = None) -> int:
-        """Write a stream header as it is, such as one that came over the network; return the stream's number."""
-        root = ElementTree.fromstring(xml.decode("utf-8"))  # noqa: S314
-        channel_format = (root.findtext("channel_format") or "").strip()
-        if channel_format != STRING_FORMAT and channel_format not in NUMERIC_FORMATS:
-            raise XdfError(f"channel_format is {channel_format!r}, none of XDF's")
+    def add_header(self, xml: bytes, *, stream_id: int | None = None, continues: int | None = None) -> int:
+        """Write a stream header that came from elsewhere, such as the network; return the stream's number.
+
+        Raises
+        ------
+        XdfError
+            The header is not to be taken; see `recordable_header`.
+        """
         number = max(self._streams, default=0) + 1 if stream_id is None else stream_id
-        if number in self._streams:
-            raise XdfError(f"stream {number} has a header already")
-        self._streams[number] = _Written(channel_format, int(root.findtext("channel_count") or 0))
-        self._write(STREAM_HEADER, struct.pack("<I", number) + xml)
+        self.write_header(*recordable_header(number, xml, continues=continues))
         return number
+
+    def write_header(self, header: StreamHeader, xml: bytes) -> None:
+        """Write what `recordable_header` gave."""
+        if header.stream_id in self._streams:
+            raise XdfError(f"stream {header.stream_id} has a header already")
+        self._write(STREAM_HEADER, struct.pack("<I", header.stream_id) + xml)
+        self._streams[header.stream_id] = _Written(header.channel_format, header.channel_count)
 
     def write_samples(
         self,
@@ -155,22 +173,40 @@ class XdfWriter:
             NaN where the stamp is to be deduced from the one before; None deduces all.
         values : ndarray of numbers, shape (samples, channels), or sequence of sequence of str
         """
+        stamps = np.full(len(values), np.nan) if stamps_s is None else np.asarray(stamps_s, dtype=np.float64)
+        self._write_samples(stream_id, stamps, values, np.isnan(stamps))
+
+    def write_stamped(
+        self,
+        stream_id: int,
+        stamps_s: NDArray[np.float64],
+        values: NDArray[np.generic] | Sequence[Sequence[str]],
+    ) -> None:
+        """Write one chunk of samples whose stamps are kept as they are, NaN among them: raw ones off the network."""
+        self._write_samples(stream_id, stamps_s, values, np.zeros(len(stamps_s), dtype=bool))
+
+    def _write_samples(
+        self,
+        stream_id: int,
+        stamps: NDArray[np.float64],
+        values: NDArray[np.generic] | Sequence[Sequence[str]] | Sequence[Sequence[float]],
+        deduced: NDArray[np.bool_],
+    ) -> None:
         stream = self._streams[stream_id]
         count = len(values)
-        stamps = np.full(count, np.nan) if stamps_s is None else np.asarray(stamps_s, dtype=np.float64)
         if stamps.shape != (count,):
             raise XdfError(f"{count} samples were given with stamps of shape {stamps.shape}")
         if not count:
             return
         if stream.channel_format == STRING_FORMAT:
-            body = _packed_texts(stamps, values, stream.channel_count)  # type: ignore[arg-type]
+            body = _packed_texts(stamps, deduced, values, stream.channel_count)  # type: ignore[arg-type]
         else:
             numbers = np.ascontiguousarray(values, dtype=NUMERIC_FORMATS[stream.channel_format])
             if numbers.shape != (count, stream.channel_count):
                 raise XdfError(
                     f"values of shape {numbers.shape} do not fit a stream of {stream.channel_count} channels"
                 )
-            body = _packed_numbers(stamps, numbers)
+            body = _packed_numbers(stamps, deduced, numbers)
         # LabRecorder writes counts with four bytes, and so some readers expect.
         head = struct.pack("<IBI", stream_id, 4, count)
         self._write(SAMPLES, head + body)
@@ -192,37 +228,33 @@ class XdfWriter:
     def write_footer(self, stream_id: int) -> None:
         """Write the footer of a stream."""
         stream = self._streams[stream_id]
-        facts = {"sample_count": str(stream.samples)}
-        if stream.first_stamp_s is not None:
-            facts = {
-                "first_timestamp": repr(stream.first_stamp_s),
-                "last_timestamp": repr(stream.last_stamp_s),
-                **facts,
-            }
-        self._write(STREAM_FOOTER, struct.pack("<I", stream_id) + _xml(**facts))
+        xml = footer_xml(stream.samples, stream.first_stamp_s, stream.last_stamp_s)
+        self._write(STREAM_FOOTER, struct.pack("<I", stream_id) + xml)
 
-    def flush(self) -> None:
-        """Hand what was written to the operating system."""
-        self._file.flush()
+    @property
+    def bytes_written(self) -> int:
+        """Size of the file so far."""
+        return self._file.end
 
     def close(self, *, footers: bool = True) -> None:
-        """Write the footers and close the file. Idempotent."""
+        """Write the footers and close the file, which is closed even where footers do not fit the disk. Idempotent."""
         if self._file.closed:
             return
-        if footers:
-            for stream_id in self._streams:
-                self.write_footer(stream_id)
-        self._file.close()
+        try:
+            if footers:
+                for stream_id in self._streams:
+                    self.write_footer(stream_id)
+        finally:
+            self._file.close()
 
     def _write(self, tag: int, content: bytes) -> None:
         self._file.write(packed_chunk(tag, content))
 
 
-def _packed_numbers(stamps: NDArray[np.float64], values: NDArray[np.generic]) -> bytes:
+def _packed_numbers(stamps: NDArray[np.float64], deduced: NDArray[np.bool_], values: NDArray[np.generic]) -> bytes:
     """Samples of equal layout as one structured array, others one by one."""
     count, width = len(stamps), values.shape[1] * values.dtype.itemsize
     raw = values.view(np.uint8).reshape(count, width)
-    deduced = np.isnan(stamps)
     if not deduced.any():
         layout = np.dtype([("mark", "u1"), ("stamp", "<f8"), ("values", "u1", (width,))])
         packed = np.empty(count, layout)
@@ -234,25 +266,15 @@ def _packed_numbers(stamps: NDArray[np.float64], values: NDArray[np.generic]) ->
     )
 
 
-def _packed_texts(stamps: NDArray[np.float64], rows: Sequence[Sequence[str]], channels: int) -> bytes:
+def _packed_texts(
+    stamps: NDArray[np.float64], deduced: NDArray[np.bool_], rows: Sequence[Sequence[str]], channels: int
+) -> bytes:
     parts: list[bytes] = []
-    for stamp, row in zip(stamps.tolist(), rows, strict=True):
+    for stamp, bare, row in zip(stamps.tolist(), deduced.tolist(), rows, strict=True):
         if isinstance(row, str) or len(row) != channels:
             raise XdfError(f"a text sample of {channels} strings was expected, {row!r} found")
-        parts.append(b"\x00" if np.isnan(stamp) else b"\x08" + struct.pack("<d", stamp))
+        parts.append(b"\x00" if bare else b"\x08" + struct.pack("<d", stamp))
         for text in row:
-            encoded = text.encode("utf-8")
+            encoded = text.encode("utf-8", "replace")
             parts += [packed_length(len(encoded)), encoded]
     return b"".join(parts)
-
-
-def _xml(**facts: str) -> bytes:
-    root = ElementTree.Element("info")
-    for key, value in facts.items():
-        ElementTree.SubElement(root, key).text = value
-    return _serialised(root)
-
-
-def _serialised(root: ElementTree.Element) -> bytes:
-    body: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=False)
-    return b'<?xml version="1.0"?>' + body
