@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +95,40 @@ class SessionMarks:
             self._pipeline.windower.begin(first)
 
 
+class Successions:
+    """Streams that came back under another description, which a recording holds as streams of their own.
+
+    Parameters
+    ----------
+    source : Source
+    pipeline : FeaturePipeline
+        Which knows each such stream by the key of the first.
+    """
+
+    def __init__(self, source: Source, pipeline: FeaturePipeline) -> None:
+        self._pipeline = pipeline
+        self._descriptions = {stream.key: stream for stream in source.streams}
+        self._first: dict[str, str] = {}
+        for stream in source.streams:
+            if stream.continues in self._descriptions:
+                self._first[stream.key] = self._first.get(stream.continues, stream.continues)
+        self._bases: dict[str, int] = {}
+        self._segments: dict[str, int] = {}
+
+    def follow(self, chunk: Chunk) -> Chunk:
+        """The chunk as one of the stream that it goes on from, in a segment of its own."""
+        if not self._first:
+            return chunk
+        first = self._first.get(chunk.stream, chunk.stream)
+        base = self._bases.get(chunk.stream)
+        if base is None:
+            base = self._bases[chunk.stream] = self._segments.get(first, -1) + 1
+            if first != chunk.stream:
+                self._pipeline.attach(replace(self._descriptions[chunk.stream], key=first))
+        self._segments[first] = base + chunk.segment
+        return replace(chunk, stream=first, segment=base + chunk.segment)
+
+
 def windows_of(
     source: Source, pipeline: FeaturePipeline, config: Configuration, on_item: Callable[[Chunk | Marker], None]
 ) -> Iterator[FeatureWindow]:
@@ -109,12 +143,12 @@ def windows_of(
     on_item : callable
         Called with each chunk and marker before its windows come.
     """
-    marks = SessionMarks(source, pipeline, config)
+    marks, successions = SessionMarks(source, pipeline, config), Successions(source, pipeline)
     for item in source:
         on_item(item)
         marks.take(item)
         if isinstance(item, Chunk) and len(item.stamps_s):
-            yield from pipeline.push(item)
+            yield from pipeline.push(successions.follow(item))
     yield from pipeline.end(marks.last_window)
 
 

@@ -39,8 +39,9 @@ class StreamDescription:
         0 for an irregular stream.
     is_text : bool
         True for marker streams, whose chunks carry strings.
-    continues : bool
-        True for what came back under another description in the course of a recording: no view reads it.
+    continues : str
+        Key of the stream that this one goes on from, under another description, in a recording of our own; empty for
+        all others. No view finds it by itself: it follows the other one.
     """
 
     key: str
@@ -52,7 +53,7 @@ class StreamDescription:
     hostname: str = ""
     channel_units: tuple[str, ...] = ()
     is_text: bool = False
-    continues: bool = False
+    continues: str = ""
 
     @property
     def own(self) -> bool:

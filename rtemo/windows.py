@@ -231,7 +231,7 @@ class Windower:
         Returns
         -------
         list of Piece
-            Its samples cut at cell boundaries, in order, without those that no open window needs.
+            Its samples cut at cell boundaries, in order, also those that come too late for their windows.
         """
         stream = self._streams[chunk.stream]
         stamps = chunk.stamps_s
@@ -275,9 +275,15 @@ class Windower:
             stop = total if last_s < edge_s else int(stamps.searchsorted(edge_s))
             stop = max(stop, position + 1)
             newest_s = float(stamps[stop - 1])
+            begins = segment != stream.segment
+            gap = begins and stream.segment is not None
+            if gap:
+                self._mark_hole(stream, cell)
+            stream.segment = segment
             if self._accept(key, stream, cell, stop - position):
-                begins = self._enter(stream, cell, stop - position, float(stamps[position]), newest_s, segment)
-                pieces.append(Piece(cell, offset + position, offset + stop, begins))
+                self._enter(stream, cell, stop - position, float(stamps[position]), newest_s, gap)
+            # What comes too late for its windows still carries the state of filters on, as it does in a replay.
+            pieces.append(Piece(cell, offset + position, offset + stop, begins))
             position = stop
         if last_s >= stream.newest_s:
             stream.newest_s = last_s
@@ -296,17 +302,12 @@ class Windower:
             self._note_late(key, samples, from_window, min(last, self._next - 1))
         return max(first, last) >= self._next
 
-    def _enter(self, stream: _Stream, cell: int, samples: int, oldest_s: float, newest_s: float, segment: int) -> bool:
-        """Book samples of one cell; tell whether they begin a segment."""
+    def _enter(self, stream: _Stream, cell: int, samples: int, oldest_s: float, newest_s: float, gap: bool) -> None:
+        """Book samples of one cell, at whose first one a gap may end."""
         self._oldest_s = min(self._oldest_s, oldest_s)
         if not self._closed_any and self.grid.in_window(cell):
             first = self.grid.first_window(cell)
             self._next = first if self._next is None else min(self._next, first)
-        begins = segment != stream.segment
-        gap = begins and stream.segment is not None
-        if gap:
-            self._mark_hole(stream, cell)
-        stream.segment = segment
         if stream.cells and stream.cells[-1].index == cell:
             entry = stream.cells[-1]
             entry.samples += samples
@@ -314,7 +315,6 @@ class Windower:
             entry.gap = entry.gap or gap
         else:
             stream.cells.append(_Cell(cell, samples, newest_s, gap))
-        return begins
 
     def _mark_hole(self, stream: _Stream, until: int) -> None:
         """Mark the cell in which the stream's hole begins, if that is before cell `until`."""

@@ -65,7 +65,7 @@ def describe(header: StreamHeader, key: str) -> Described:
         hostname=header.hostname,
         channel_units=units,
         is_text=header.is_text,
-        continues=header.continues is not None,
+        continues="" if header.continues is None else str(header.continues),
     )
     return Described(description, scale, tuple(warnings))
 
