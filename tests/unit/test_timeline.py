@@ -82,3 +82,56 @@ def test_irregular_stamps_follow_a_reset_that_the_next_one_confirms() -> None:
     assert numbers(pieces) == [2, 3]
     assert pieces[0].reset
     assert guard.segment == 1
+
+
+def test_samples_behind_a_gap_wait_for_the_clock_to_come_to_them() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1000.0, 5.0)
+    line.push(1000 + np.arange(200) / 100, np.arange(200))
+    assert line.push(1010 + np.arange(100) / 100, np.arange(200, 300)) == []
+    assert line.waiting
+    pieces = line.measure(1011.0, 5.0)
+    assert numbers(pieces) == list(range(200, 300))
+    np.testing.assert_allclose(pieces[0].stamps_s, 1015 + np.arange(100) / 100, atol=1e-6)
+    assert not line.waiting
+
+
+def test_a_clock_that_was_set_forward_takes_its_samples_along() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1000.0, 5.0)
+    line.push(1000 + np.arange(200) / 100, np.arange(200))
+    line.push(2002 + np.arange(100) / 100, np.arange(200, 300))
+    # What was measured before the jump says nothing of it.
+    assert line.measure(1002.5, 5.0) == []
+    pieces = line.measure(2003.0, -995.0)
+    assert numbers(pieces) == list(range(200, 300))
+    np.testing.assert_allclose(pieces[0].stamps_s, 1007 + np.arange(100) / 100, atol=1e-6)
+
+
+def test_stamps_from_the_future_of_their_own_clock_are_dropped_in_the_end() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1000.0, 5.0)
+    line.push(1000 + np.arange(200) / 100, np.arange(200))
+    given = 0
+    for second in range(70):
+        given += len(line.push(5000 + second + np.arange(100) / 100, np.arange(100)))
+        given += len(line.measure(1002.0 + second, 5.0))
+    assert given == 0
+    assert line.finish() == []
+    assert line.unplaced == 7000
+
+
+def test_a_gap_in_a_recording_whose_clock_is_measured_no_more_is_a_gap() -> None:
+    line = Timeline(100, measured=True)
+    line.measure(1000.0, 5.0)
+    line.push(1000 + np.arange(200) / 100, np.arange(200))
+    pieces = [p for k in range(20) for p in line.push(1100 + k + np.arange(100) / 100, np.arange(100))]
+    assert sum(len(piece.stamps_s) for piece in pieces) == 2000
+    assert line.segment == 1
+
+
+def test_the_delay_of_a_device_is_taken_off_its_stamps() -> None:
+    line = Timeline(100, measured=True, delay_s=0.25)
+    line.measure(1000.0, 5.0)
+    (piece,) = line.push(1000 + np.arange(50) / 100, np.arange(50))
+    np.testing.assert_allclose(piece.stamps_s, 1004.75 + np.arange(50) / 100, atol=1e-6)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtemo.grid import Grid
 from rtemo.types import Chunk
-from rtemo.windows import Window, Windower
+from rtemo.windows import Late, Window, Windower
 
 GRIDS = [(1.0, 1.0), (1.0, 0.25), (1.0, 0.3), (0.5, 2.0), (4.0, 0.5), (10.0, 10.0), (0.2, 0.07)]
 lengths = st.floats(0.05, 20, allow_nan=False)
@@ -250,3 +250,70 @@ def test_windows_do_not_depend_on_how_samples_were_cut_into_chunks(steps, shape,
     one, other = windower(rates, *shape, lost_after_s=2.0), windower(rates, *shape, lost_after_s=2.0)
     np.testing.assert_equal(run(one, chunks), run(other, cut))
     assert one.late == other.late
+
+
+def live_windower(rates, **options):
+    made = windower(rates, live=True, lost_after_s=math.inf, **options)
+    made.begin(0)
+    return made
+
+
+def test_live_a_window_closes_as_soon_as_none_of_its_samples_can_still_come():
+    made = live_windower({"a": 10.0, "b": 10.0})
+    made.push(chunk(0.05 + np.arange(10) / 10))
+    assert made.close_ready() == []
+    # The last sample of b in [0, 1) lies at 0.95, so the next one comes at 1.05.
+    made.push(chunk(0.05 + np.arange(9) / 10, "b"))
+    assert made.close_ready() == []
+    made.push(chunk([0.95], "b"))
+    assert [w.index for w in made.close_ready()] == [0]
+
+
+def test_live_a_sample_that_may_still_come_is_waited_for():
+    made = live_windower({"a": 10.0})
+    made.push(chunk(regular(0.0, 0.85, 10)))
+    assert made.close_ready() == []
+
+
+def test_live_only_streams_that_are_expected_are_waited_for():
+    made = live_windower({"a": 10.0, "b": 10.0})
+    made.expect("b", False)
+    made.push(chunk(regular(0, 1.1, 10)))
+    (window,) = made.close_ready()
+    assert window.shares["b"].samples == 0
+    made.expect("a", False)
+    made.push(chunk(regular(1.1, 5, 10)))
+    assert made.close_ready() == []
+    assert [w.index for w in made.advance(2.1)] == [1]
+
+
+def test_live_a_stream_from_the_future_closes_no_window_of_the_others():
+    made = live_windower({"a": 10.0, "b": 10.0})
+    made.push(chunk(regular(0, 0.5, 10)))
+    made.push(chunk(regular(1000, 1001, 10), "b"))
+    assert made.close_ready() == []
+
+
+def test_a_session_begins_with_its_first_window_and_what_is_older_is_not_late():
+    made = windower({"a": 10.0}, live=True, lost_after_s=math.inf)
+    made.begin(2)
+    windows = run(made, [chunk(regular(0, 4.5, 10))])
+    assert [w.index for w in windows] == [2, 3]
+    assert made.late == {"a": 0}
+
+
+def test_late_samples_are_told_with_the_windows_that_miss_them():
+    made = live_windower({"a": 10.0, "b": 10.0})
+    made.push(chunk(regular(0, 3.0, 10)))
+    made.advance(3.2)
+    made.push(chunk(regular(0.5, 2.0, 10), "b"))
+    made.push(chunk(regular(2.0, 3.5, 10), "b"))
+    assert made.take_late() == [Late("b", 25, 0, 2)]
+    assert made.take_late() == []
+
+
+def test_a_window_that_nobody_closed_in_time_can_be_closed_by_its_number():
+    made = windower({"a": 10.0}, ends_are_gaps=True)
+    made.push(chunk(regular(0, 1.5, 10)))
+    assert [w.index for w in made.close_all()] == [0]
+    assert [w.index for w in made.close_to(3)] == [1, 2, 3]

@@ -1,0 +1,97 @@
+"""The model's thread: order, newest wins, errors reach the session."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+
+from rtemo.clock import VirtualClock
+from rtemo.live.worker import ModelWorker
+from rtemo.session import NO_LABEL, SKIPPED, WindowPredictor
+from rtemo.types import FeatureWindow, Prediction
+
+
+def window(index: int) -> FeatureWindow:
+    return FeatureWindow(
+        index, index * 0.1, index * 0.1 + 1.0, {"eeg": np.zeros(2)}, {"eeg": True}, {"eeg": 1.0}, newest_s=index * 0.1
+    )
+
+
+class SlowPredictor(WindowPredictor):
+    """Waits for a gate before each window, and says nothing."""
+
+    def __init__(self) -> None:
+        self.labels, self.views = ("a", "b"), ("eeg",)
+        self.gate = threading.Semaphore(0)
+        self.began = threading.Semaphore(0)
+
+    def predict(self, window, clock) -> Prediction:
+        self.began.release()
+        self.gate.acquire()
+        said = self.skipped(window, clock)
+        return Prediction(**{f: getattr(said, f) for f in Prediction.__slots__} | {"label": NO_LABEL})
+
+
+class Kept(list):
+    """A sink that keeps what it gets, and says when there is enough."""
+
+    def write(self, prediction: Prediction) -> None:
+        self.append(prediction)
+
+
+def worker(predictor, sink, errors=None):
+    skips = []
+    made = ModelWorker(
+        predictor,
+        [sink],
+        clock=VirtualClock(100.0),
+        on_error=[].append if errors is None else errors.append,
+        on_skip=skips.append,
+    )
+    made.start()
+    return made, skips
+
+
+def test_windows_are_predicted_in_order_and_all_of_them_where_the_model_keeps_up():
+    predictor, sink = SlowPredictor(), Kept()
+    made, skips = worker(predictor, sink)
+    for index in range(5):
+        predictor.gate.release()
+        made.offer([window(index)])
+    made.stop()
+    assert [p.index for p in sink] == [0, 1, 2, 3, 4]
+    assert skips == []
+    assert (made.predicted, made.skipped) == (5, 0)
+
+
+def test_newest_wins_and_what_is_skipped_is_published_as_such():
+    predictor, sink = SlowPredictor(), Kept()
+    made, skips = worker(predictor, sink)
+    made.offer([window(0)])
+    predictor.began.acquire()
+    # While the model is busy with the first window, thirty come: those a second behind the newest are passed over.
+    for index in range(1, 31):
+        made.offer([window(index)])
+    for _ in range(31):
+        predictor.gate.release()
+    made.stop()
+    assert [p.index for p in sink] == list(range(31))
+    skipped = [p.index for p in sink if p.label == SKIPPED]
+    assert skipped == list(range(1, 20))
+    assert made.skipped == len(skipped) == sum(map(len, skips))
+    assert all(math.isnan(p.probabilities[0]) for p in sink if p.label == SKIPPED)
+
+
+def test_an_error_of_a_sink_reaches_the_session():
+    class Broken:
+        def write(self, prediction: Prediction) -> None:
+            raise OSError("no")
+
+    predictor, errors = SlowPredictor(), []
+    made, _ = worker(predictor, Broken(), errors)
+    predictor.gate.release()
+    made.offer([window(0)])
+    made.stop()
+    assert [str(error) for error in errors] == ["no"]
