@@ -159,7 +159,8 @@ class Windower:
     When a live window closes in which a hole begins, all that is known of the hole is that samples have not come.
     Such a window touches a gap, just as in a replay, which sees the next segment.
 
-    What comes out depends on the order of the samples only, not on how they were cut into chunks. A sample is
+    What comes out depends on the order of the samples only, not on how they were cut into chunks, as long as no stream
+    lags so far that it is not waited for. A sample is
     *late* when a window that should have held it has closed; it still counts in later windows that hold it
     too. A stamp that steps back behind its own stream's newest one is late as well, and dropped.
     """
