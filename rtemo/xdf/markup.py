@@ -50,12 +50,20 @@ def facts_xml(**facts: str) -> bytes:
     return serialised(root)
 
 
+def footer_facts(samples: int, first_stamp_s: float | None, last_stamp_s: float | None) -> dict[str, str]:
+    """What a stream footer says; stamps are None where no sample carries one."""
+    if first_stamp_s is None or last_stamp_s is None:
+        return {"sample_count": str(samples)}
+    return {
+        "first_timestamp": repr(first_stamp_s),
+        "last_timestamp": repr(last_stamp_s),
+        "sample_count": str(samples),
+    }
+
+
 def footer_xml(samples: int, first_stamp_s: float | None, last_stamp_s: float | None) -> bytes:
-    """The XML of a stream footer; stamps are None where no sample carries one."""
-    facts = {"sample_count": str(samples)}
-    if first_stamp_s is not None and last_stamp_s is not None:
-        facts = {"first_timestamp": repr(first_stamp_s), "last_timestamp": repr(last_stamp_s), **facts}
-    return facts_xml(**facts)
+    """The XML of a stream footer."""
+    return facts_xml(**footer_facts(samples, first_stamp_s, last_stamp_s))
 
 
 def recordable_header(stream_id: int, xml: bytes, *, continues: int | None = None) -> tuple[StreamHeader, bytes]:
@@ -124,4 +132,4 @@ def _parsable(xml: bytes) -> bytes:
     return _REFERENCE.sub(checked, _UNWRITABLE_BYTES.sub(REPLACEMENT.encode(), xml.rstrip(b"\x00")))
 
 
-__all__ = ["facts_xml", "footer_xml", "recordable_header", "serialised"]
+__all__ = ["facts_xml", "footer_facts", "footer_xml", "recordable_header", "serialised"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from types import TracebackType
@@ -48,6 +49,16 @@ _LENGTHS = {1: Struct("<BH"), 4: Struct("<IH"), 8: Struct("<QH")}
 _STREAM_ID = Struct("<I")
 _OFFSET = Struct("<Idd")
 _STAMP = Struct("<d")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a whole chunk lies: its tag, and the bytes where it starts, where its content starts, and where it ends."""
+
+    tag: int
+    start: int
+    body: int
+    end: int
 
 
 class XdfReader:
@@ -146,6 +157,11 @@ class XdfReader:
                 offset = self._clock_offset(start, body, end)
                 if offset is not None:
                     yield offset
+
+    def places(self) -> Iterator[Place]:
+        """Where every whole chunk lies, in file order; what lies between two is damaged."""
+        for tag, start, body, end in self._chunks(fill=_HEADER_PEEK):
+            yield Place(tag, start, body, end)
 
     def _check_magic(self) -> None:
         magic = self._window.read(0, min(4, self._window.size))
@@ -288,4 +304,4 @@ class XdfReader:
         return tag in KNOWN_TAGS and end <= self._window.size
 
 
-__all__ = ["XdfReader"]
+__all__ = ["MAX_PROBLEMS", "Place", "XdfReader"]

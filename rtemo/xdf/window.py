@@ -19,11 +19,17 @@ class FileWindow:
         Opened without buffering.
     capacity : int
         Size of the buffer, the most that `need` can be asked for.
+
+    Attributes
+    ----------
+    limit : int
+        Nothing from this byte on is read ahead of what is needed; the end of the file at first.
     """
 
     def __init__(self, file: BinaryIO, capacity: int = CAPACITY) -> None:
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
+        self.limit = self.size
         self.capacity = capacity
         self.buffer = bytearray(capacity)
         self._view = memoryview(self.buffer)
@@ -42,7 +48,7 @@ class FileWindow:
             return position - self.start
         if count > self.capacity or position + count > self.size:
             raise XdfError(f"{count} bytes from byte {position} on were expected, the file has {self.size}")
-        wanted = min(max(count, fill), self.capacity, self.size - position)
+        wanted = max(count, min(fill, self.capacity, self.limit - position))
         self._file.seek(position)
         got = 0
         while got < wanted:

@@ -198,18 +198,8 @@ class XdfWriter:
             raise XdfError(f"{count} samples were given with stamps of shape {stamps.shape}")
         if not count:
             return
-        if stream.channel_format == STRING_FORMAT:
-            body = _packed_texts(stamps, deduced, values, stream.channel_count)  # type: ignore[arg-type]
-        else:
-            numbers = np.ascontiguousarray(values, dtype=NUMERIC_FORMATS[stream.channel_format])
-            if numbers.shape != (count, stream.channel_count):
-                raise XdfError(
-                    f"values of shape {numbers.shape} do not fit a stream of {stream.channel_count} channels"
-                )
-            body = _packed_numbers(stamps, deduced, numbers)
-        # LabRecorder writes counts with four bytes, and so some readers expect.
-        head = struct.pack("<IBI", stream_id, 4, count)
-        self._write(SAMPLES, head + body)
+        content = packed_samples(stream_id, stream.channel_format, stream.channel_count, stamps, deduced, values)
+        self._write(SAMPLES, content)
         stream.samples += count
         stated = stamps[~np.isnan(stamps)]
         if len(stated):
@@ -249,6 +239,26 @@ class XdfWriter:
 
     def _write(self, tag: int, content: bytes) -> None:
         self._file.write(packed_chunk(tag, content))
+
+
+def packed_samples(
+    stream_id: int,
+    channel_format: str,
+    channels: int,
+    stamps: NDArray[np.float64],
+    deduced: NDArray[np.bool_],
+    values: NDArray[np.generic] | Sequence[Sequence[str]] | Sequence[Sequence[float]],
+) -> bytes:
+    """The content of a chunk of samples; those that are `deduced` are written without a stamp."""
+    if channel_format == STRING_FORMAT:
+        body = _packed_texts(stamps, deduced, values, channels)  # type: ignore[arg-type]
+    else:
+        numbers = np.ascontiguousarray(values, dtype=NUMERIC_FORMATS[channel_format])
+        if numbers.shape != (len(stamps), channels):
+            raise XdfError(f"values of shape {numbers.shape} do not fit a stream of {channels} channels")
+        body = _packed_numbers(stamps, deduced, numbers)
+    # LabRecorder writes counts with four bytes, and so some readers expect.
+    return struct.pack("<IBI", stream_id, 4, len(stamps)) + body
 
 
 def _packed_numbers(stamps: NDArray[np.float64], deduced: NDArray[np.bool_], values: NDArray[np.generic]) -> bytes:
