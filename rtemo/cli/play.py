@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import ConfigOption, Device, Unsynchronised, add_column, add_row, output, warn
+from rtemo.cli.common import Device, Seed, Unsynchronised, add_column, add_row, output, progress_bar, warn
+from rtemo.cli.network import Scope, SessionId, network_settings
+from rtemo.cli.simulate import FaultOption, say
+from rtemo.cli.stopping import interruptible
+from rtemo.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,23 +27,103 @@ TURNING_ROWS = 12
 
 def play(
     recording: Annotated[Path, typer.Argument(help="The recording to replay.", show_default=False)],
-    config: ConfigOption,
-    model: Annotated[Path, typer.Option("-m", "--model", help="The bundle.", show_default=False)],
+    config: Annotated[
+        Path | None,
+        typer.Option("-c", "--config", help="The configuration (TOML); --stream needs none.", show_default=False),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("-m", "--model", help="The bundle; --stream takes none.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for predictions.csv; printed only if not given.")
     ] = None,
     speed: Annotated[
-        float | None, typer.Option(min=0.01, max=1000.0, help="1 = real time; as fast as it goes if not given.")
+        float | None,
+        typer.Option(
+            min=0.01, max=1000.0, help="1 = real time; if not given, 1 with --stream, else as fast as it goes."
+        ),
     ] = None,
     device: Device = None,
     unsynchronised: Unsynchronised = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Send the recording's streams over LSL instead of predicting.")
+    ] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="With --stream: start again at the end, without end.")] = False,
+    fault: FaultOption = None,
+    seed: Seed = 0,
+    scope: Scope = None,
+    session_id: SessionId = None,
 ) -> None:
-    """Replay a recording: the same windows, features and predictions as live.
+    """Replay a recording: the same windows, features and predictions as live; or its streams, over LSL.
 
     rtemo play session.xdf -c lab.toml -m bundles/lab -o out
 
     rtemo play session.xdf -c lab.toml -m bundles/lab --speed 1
+
+    rtemo play session.xdf --stream --fault "eeg:drop@30+5"
     """
+    from rtemo.errors import ConfigurationError
+
+    if stream:
+        for option, value in (("--model", model), ("--out", out), ("--device", device)):
+            if value is not None:
+                raise ConfigurationError(f"{option}: --stream predicts nothing.", cure="Leave one of them out.")
+        _send(recording, config, ",".join(fault or ()), (scope, session_id), seed, speed or 1.0, loop, unsynchronised)
+        return
+    for option, given in (("--loop", loop), ("--fault", fault), ("--scope", scope), ("--session-id", session_id)):
+        if given:
+            raise ConfigurationError(f"{option}: only with --stream.", cure="Leave it out, or add --stream.")
+    if config is None or model is None:
+        missing = "-c/--config" if config is None else "-m/--model"
+        raise ConfigurationError(f"option {missing} is missing.", cure="Only --stream does without.")
+    _predict(recording, config, model, out, speed, device, unsynchronised)
+
+
+def _send(
+    recording: Path,
+    config: Path | None,
+    fault: str,
+    network: tuple[str | None, str | None],
+    seed: int,
+    speed: float,
+    loop: bool,
+    unsynchronised: bool,
+) -> None:
+    """Send the streams of a recording over LSL."""
+    from rtemo.config import load_configuration
+    from rtemo.devices.playback import Playback, Playing
+
+    base = None if config is None else load_configuration(config).network
+    playing = Playing(network_settings(*network, base), fault, seed, speed, loop, unsynchronised)
+    with interruptible(), Playback(recording, playing) as playback, progress_bar() as progress:
+        for described in playback.streams:
+            typer.echo(printable(str(described)))
+        sys.stdout.flush()
+        task = progress.add_task("playing", total=None, note="")
+        shown_s = 0
+
+        def on_time(at_s: float) -> None:
+            nonlocal shown_s
+            if int(at_s) > shown_s:
+                shown_s = int(at_s)
+                progress.update(task, completed=shown_s, note="s")
+
+        try:
+            playback.run(say=say, on_time=on_time)
+        finally:
+            warn(printable(line) for line in playback.warnings)
+
+
+def _predict(
+    recording: Path,
+    config: Path,
+    model: Path,
+    out: Path | None,
+    speed: float | None,
+    device: str | None,
+    unsynchronised: bool,
+) -> None:
+    """Replay a recording to predictions."""
     from rtemo.config import load_configuration
     from rtemo.errors import ConfigurationError
     from rtemo.model.bundle import load_bundle

@@ -11,6 +11,7 @@ import typer
 from rtemo.cli.common import Seed, warn
 from rtemo.cli.network import Scope, SessionId, network_settings
 from rtemo.cli.stopping import interruptible
+from rtemo.printable import printable
 
 if TYPE_CHECKING:
     from rtemo.config import Configuration
@@ -84,14 +85,15 @@ def simulate(
         FOREVER if duration is None else duration,
         own_clocks,
     )
-    with interruptible(), Simulation(plan, say=_say, warn=lambda line: warn([line])) as simulation:
+    with interruptible(), Simulation(plan, say=say, warn=lambda line: warn([line])) as simulation:
         simulation.start()
         for device in chosen:
-            typer.echo(simulation.describe(device))
+            typer.echo(printable(simulation.describe(device)))
         sys.stdout.flush()
         simulation.run()
 
 
-def _say(at_s: float, text: str) -> None:
-    typer.echo(f"{at_s:9.3f} s  {text}")
+def say(at_s: float, text: str) -> None:
+    """Say what happens, and when; at once, also where the output is a pipe."""
+    typer.echo(f"{at_s:9.3f} s  {printable(text)}")
     sys.stdout.flush()

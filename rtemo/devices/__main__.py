@@ -1,4 +1,4 @@
-"""The process of one simulated device, as `rtemo simulate` starts it; nothing heavy is imported before its clock is set.
+"""The process of one simulated device. Nothing heavy is imported before its clock is set.
 
 A Linux time namespace gives a process another monotonic clock, and so another LSL clock, whose offset an inlet measures
 as it would that of another machine.
