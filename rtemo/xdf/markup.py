@@ -13,7 +13,7 @@ REPLACEMENT = "\ufffd"
 # XML 1.0, section 2.2: no other characters may stand in a document, not even as references.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,16})|([0-9]{1,16}));")
-_UNWRITABLE_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_UNWRITABLE_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 
 
 def serialised(root: ElementTree.Element) -> bytes:
@@ -102,7 +102,8 @@ def recordable_header(stream_id: int, xml: bytes, *, continues: int | None = Non
         ElementTree.SubElement(root, CONTINUES).text = str(continues)
     said = parse_stream_header(stream_id, serialised(root))
     plain = {
-        "name": said.name,
+        # pyxdf cannot read a stream whose name is empty; spaces around it are no part of it.
+        "name": said.name or " ",
         "type": said.type,
         "channel_count": str(said.channel_count),
         "nominal_srate": repr(said.nominal_rate_hz),
