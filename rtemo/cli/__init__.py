@@ -19,6 +19,7 @@ from rtemo.cli.features import features
 from rtemo.cli.info import info
 from rtemo.cli.init import init
 from rtemo.cli.play import play
+from rtemo.cli.repair import repair
 from rtemo.cli.run import run
 from rtemo.cli.streams import streams
 from rtemo.cli.train import train
@@ -38,6 +39,7 @@ for command, summary in (
     (init, "A configuration from the streams that are there"),
     (doctor, "What would go wrong, before the participant sits down"),
     (info, "What is in a recording, and what looks wrong"),
+    (repair, "Mend a recording that was cut off or damaged"),
     (features, "Windows, masks and features, exactly as live"),
     (train, "Learn a model from labelled recordings"),
     (run, "A live session: predictions as it happens, and a recording"),
