@@ -279,7 +279,7 @@ def _view(
         extractor = make_extractor(settings.features, settings.settings, view=view)
         stream = find_stream(view, settings.model_copy(update={"required": False}), streams, ORIGIN)
         if stream is None:
-            _missing(checks, settings, streams, surveys)
+            _missing(checks, view, settings, streams, surveys)
             return checks.made, None, ""
         description, _ = pick_channels(view, settings, stream, ORIGIN)
         extractor.reset(
@@ -305,6 +305,7 @@ def _view(
 
 def _missing(
     checks: _Checks,
+    view: str,
     settings: ViewSettings,
     streams: Sequence[StreamDescription],
     surveys: Sequence[StreamSurvey],
@@ -326,7 +327,7 @@ def _missing(
     elif near:
         told = "; ".join(f"{stream} has {field} {getattr(stream, field)!r}" for stream, field, _ in near[:3])
         finding += f"; nearest: {told}"
-        cure = "Correct [views.*] stream; a source_id may change at each start: use name, type and hostname then."
+        cure = f"Correct [views.{view}] stream; where a source_id changes at each start, use name, type and hostname."
     else:
         visible = "; ".join(map(str, streams)) or "no stream at all"
         finding += f"; visible: {visible}"
@@ -439,8 +440,8 @@ def _disk(outputs: OutputSettings, surveys: Sequence[StreamSurvey]) -> list[Chec
         checks.fail(f"{folder}: cannot be written in {there}", "Check [outputs] folder and its permissions.")
         return checks.made
     rate = sum(found.bytes_per_s for found in surveys)
-    hours = "" if rate <= 0 else f", {free / rate / 3600:.0f} hours of all these streams at {rate / 1e6:.2g} MB/s"
-    told = f"{free / 1e9:.1f} GB free for {folder}{hours}"
+    lasts = f", enough for {_span(free / rate)} of all visible streams ({rate / 1e6:.2g} MB/s)" if rate > 0 else ""
+    told = f"{free / 1e9:.1f} GB free for {folder}{lasts}"
     if free < LEAST_FREE_BYTES:
         checks.fail(told, "Make room, or set [outputs] folder to another disk.")
     elif free < WARN_FREE_BYTES:
@@ -448,3 +449,7 @@ def _disk(outputs: OutputSettings, surveys: Sequence[StreamSurvey]) -> list[Chec
     else:
         checks.ok(told)
     return checks.made
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds < 3 * 3600 else f"{seconds / 3600:.0f} hours"

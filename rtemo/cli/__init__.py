@@ -24,6 +24,7 @@ from rtemo.cli.run import run
 from rtemo.cli.streams import streams
 from rtemo.cli.train import train
 from rtemo.errors import RtemoError
+from rtemo.printable import printable
 
 app = typer.Typer(
     name="rtemo",
@@ -102,7 +103,8 @@ def main() -> None:
             sys.stderr.write("rtemo: interrupted; what was written so far is whole\n")
         raise
     except RtemoError as error:
-        sys.stderr.write(f"rtemo: {error}\n")
+        # Messages quote names and labels from the network and from files, which may hold anything.
+        sys.stderr.write(f"rtemo: {printable(str(error))}\n")
         sys.exit(error.exit_code)
     except OSError as error:
         # A full disk, a folder without permission: what was written is flushed, and there is nothing to trace.

@@ -10,6 +10,7 @@ import typer
 
 from rtemo.cli.common import add_column, add_row, output
 from rtemo.cli.network import Scope, SessionId, Wait, nothing_found, set_network
+from rtemo.cli.stopping import interruptible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rtemo.sources.lsl.survey import StreamSurvey
 
 SHOWN_LABELS = 4
+WIDE = 100
 NAME_WIDTH, TYPE_WIDTH, SOURCE_WIDTH, LABEL_WIDTH, FINDING_WIDTH = 24, 14, 24, 12, 300
 
 
@@ -55,7 +57,8 @@ def streams(
     if as_json:
         typer.echo(_json(surveys))
     elif surveys:
-        output().print(view(surveys))
+        console = output()
+        console.print(view(surveys, console.width))
     if not surveys:
         raise nothing_found(wait_s)
 
@@ -69,20 +72,25 @@ def _json(surveys: list[StreamSurvey]) -> str:
 
 def _watch(look: Callable[[], list[StreamSurvey]], as_json: bool) -> None:
     """Look again and again; only an interrupt ends it."""
-    if as_json:
-        while True:
-            typer.echo(_json(look()))
     from rich.live import Live
     from rich.text import Text
 
-    with Live(Text("Listening ..."), console=output(), auto_refresh=False) as live:
-        while True:
-            surveys = look()
-            live.update(view(surveys) if surveys else Text("No stream is visible yet."), refresh=True)
+    with interruptible():
+        if as_json:
+            while True:
+                typer.echo(_json(look()))
+        console = output()
+        with Live(Text("Listening ..."), console=console, auto_refresh=False) as live:
+            while True:
+                surveys = look()
+                live.update(
+                    view(surveys, console.width) if surveys else Text("No stream is visible yet."), refresh=True
+                )
 
 
-def view(surveys: list[StreamSurvey]) -> RenderableType:
-    """A table of streams, and beneath it what looks wrong with them."""
+def view(surveys: list[StreamSurvey], width: int) -> RenderableType:
+    """A table of streams, and beneath it what looks wrong with them; labels only where they have room."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -90,6 +98,8 @@ def view(surveys: list[StreamSurvey]) -> RenderableType:
     table = Table(
         title=f"{len(surveys)} stream{'s' if len(surveys) != 1 else ''}",
         title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
         caption="Hz: nominal / measured. Age of the newest sample and clock offset in ms.",
         caption_justify="left",
     )
@@ -97,9 +107,13 @@ def view(surveys: list[StreamSurvey]) -> RenderableType:
         add_column(table, header)
     for header in ("Hz", "age", "clock"):
         add_column(table, header, right=True)
+    wide = width >= WIDE
+    if wide:
+        add_column(table, "labels")
     for number, survey in enumerate(surveys, 1):
-        table_row = _row(survey)
-        add_row(table, str(number), *table_row)
+        known = survey.description
+        labels = _labels(known.channel_labels) if known is not None and not known.is_text else ""
+        add_row(table, str(number), *_row(survey), *([labels] if wide else []))
     lines: list[RenderableType] = [table]
     for number, survey in enumerate(surveys, 1):
         name = _clean(survey.stream.name, NAME_WIDTH)
@@ -123,13 +137,12 @@ def _row(survey: StreamSurvey) -> list[str | Text]:
 
     stream = survey.stream
     source_id: str | Text = _clean(stream.source_id, SOURCE_WIDTH) or Text("none", style="yellow")
-    labels = "" if survey.description is None else _labels(survey.description.channel_labels)
     return [
         Text(_clean(stream.name, NAME_WIDTH), style="bold"),
         _clean(stream.type, TYPE_WIDTH),
         _clean(stream.hostname, NAME_WIDTH),
         source_id,
-        f"{stream.channels} {stream.channel_format or '?'}{f': {labels}' if labels else ''}",
+        f"{stream.channels} {stream.channel_format or '?'}",
         _rates(survey),
         "" if survey.age_s is None else f"{1e3 * survey.age_s:.0f}",
         _clock(survey),
@@ -149,6 +162,8 @@ def _rates(survey: StreamSurvey) -> str | Text:
     if survey.stream.is_text:
         return told
     off = survey.rate_hz is not None and nominal > 0 and abs(survey.rate_hz / nominal - 1) > 0.02
+    if survey.opened_s is None:
+        return f"{nominal:g}" if nominal > 0 else ""
     measured = "nothing" if not survey.samples else ("?" if survey.rate_hz is None else f"{survey.rate_hz:.2f}")
     style = "yellow" if off or (nominal > 0 and not survey.samples) else ""
     return Text.assemble(f"{told} / ", (measured, style))
