@@ -11,14 +11,20 @@ from rtemo.errors import ConfigurationError
 
 # liblsl's defaults take 0.64 s for a first clock measurement and ask the network every half second: too slow for a
 # stream that comes back. A probe every 10 ms and 30 ms of patience are plenty in one building.
+# Each question to the network listens on a port of LSL's own small range for as long as an answer may take. With the
+# usual 3 to 5 s, twenty questions a second take the whole range: a new outlet on this machine then gets a port that
+# nobody looks at, and is never found.
 TUNING = {
     "ContinuousResolveInterval": "0.05",
     "MulticastMinRTT": "0.02",
     "UnicastMinRTT": "0.02",
+    "MulticastMaxRTT": "0.15",
+    "UnicastMaxRTT": "0.15",
     "TimeProbeInterval": "0.01",
     "TimeProbeMaxRTT": "0.03",
 }
 QUIET = -3
+THIS_MACHINE = "127.0.0.1"
 SEARCHED = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 """Where liblsl looks for a configuration of its own when none was set."""
 
@@ -28,10 +34,12 @@ _lock = threading.Lock()
 
 def configuration_text(network: NetworkSettings, *, log_level: int = QUIET) -> str:
     """The text of liblsl's configuration for these settings, in its INI format."""
+    # Streams of this very machine are asked for directly: many a firewall or virtual machine swallows multicast.
+    peers = [*network.known_peers, THIS_MACHINE]
     tuning = "\n".join(f"{key} = {value}" for key, value in TUNING.items())
     return (
         f"[multicast]\nResolveScope = {network.scope}\n"
-        f"[lab]\nKnownPeers = {{{', '.join(network.known_peers)}}}\nSessionID = {network.session_id}\n"
+        f"[lab]\nKnownPeers = {{{', '.join(peers)}}}\nSessionID = {network.session_id}\n"
         f"[tuning]\n{tuning}\n"
         f"[log]\nlevel = {log_level}\n"
     )

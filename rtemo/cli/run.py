@@ -31,8 +31,10 @@ QUIET_EVENTS = ("session-start", "stream-warning")
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="The configuration (TOML).", show_default=False)],
-    model: Annotated[Path, typer.Option("-m", "--model", help="The bundle.", show_default=False)],
+    config: Annotated[
+        Path | None, typer.Argument(help="The configuration (TOML); none with --demo.", show_default=False)
+    ] = None,
+    model: Annotated[Path | None, typer.Option("-m", "--model", help="The bundle.", show_default=False)] = None,
     participant: Annotated[
         str, typer.Option("-p", "--participant", help="Letters and digits; names the session's folder.")
     ] = "unknown",
@@ -44,21 +46,54 @@ def run(
     ] = None,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for streams that are not there yet.")] = 10.0,
     device: Device = None,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="A simulated laboratory beside it, whose sensors drop out; nothing to set up."),
+    ] = False,
 ) -> None:
     """Run a live session: LSL streams in, predictions on LSL and into a session folder, until Ctrl-C.
 
     rtemo run lab.toml -m bundles/lab -p 07
 
     rtemo run lab.toml -m bundles/lab -p 07 --duration 1800 -o /data/sessions
+
+    rtemo run --demo
     """
     from rtemo.config import load_configuration
+    from rtemo.errors import ConfigurationError
+
+    if demo:
+        if config is not None or model is not None:
+            raise ConfigurationError("--demo brings its own configuration and model.", cure="Leave them out.")
+        from rtemo.cli.live_demo import demonstrate
+
+        demonstrate(out, participant, duration, device)
+        return
+    if config is None or model is None:
+        raise ConfigurationError(
+            "rtemo run needs a configuration and a bundle (-m).", cure="Or watch the demonstration: rtemo run --demo."
+        )
+    settings = load_configuration(config)
+    run_session(settings, model, out, participant, duration=duration, wait=wait, device=device, source=config)
+
+
+def run_session(
+    settings: Configuration,
+    model: Path,
+    out: Path | None,
+    participant: str,
+    *,
+    duration: float | None = None,
+    wait: float = 10.0,
+    device: str | None = None,
+    source: Path | None = None,
+) -> Path:
+    """Run a session with its status on the terminal; gives its folder. Ends the program by 130 where interrupted."""
     from rtemo.live.session import LiveSession
     from rtemo.model.bundle import MANIFEST, load_bundle
     from rtemo.training import sha256_of
 
-    settings = load_configuration(config)
-    bundle = load_bundle(model)
-    session = LiveSession(settings, bundle, device=device or settings.model.device)
+    session = LiveSession(settings, load_bundle(model), device=device or settings.model.device)
     interrupted = _stop_on_signals(session)
     # Threads that wait for the interpreter get it after half a millisecond, not after five.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -71,7 +106,7 @@ def run(
                 settings.outputs.folder if out is None else out,
                 participant,
                 duration_s=duration,
-                source=config.read_bytes(),
+                source=None if source is None else source.read_bytes(),
                 bundle_path=model,
                 bundle_hash=sha256_of(model / MANIFEST),
                 on_begin=view.begin,
@@ -80,6 +115,7 @@ def run(
             view.end(last)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+    return view.folder
 
 
 def _stop_on_signals(session: LiveSession) -> list[int]:
@@ -113,7 +149,7 @@ class StatusView:
         self._session = session
         self._console = output()
         self._events: deque[str] = deque(maxlen=EVENT_LINES)
-        self._folder: Path | None = None
+        self.folder = Path()
         self._plain_due_s = -math.inf
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
@@ -139,7 +175,7 @@ class StatusView:
 
     def begin(self, folder: Path) -> None:
         """Say where the session is written."""
-        self._folder = folder
+        self.folder = folder
         self._console.print(f"session -> {folder}", highlight=False, markup=False, soft_wrap=True)
 
     def show(self, status: LiveStatus) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from rtemo.features.base import ClosingWindow, ExtractorSettings, Missing, ViewSource
 from rtemo.features.cells import CellStore, not_finite
@@ -16,7 +16,16 @@ STATISTICS = ("mean", "std", "slope", "min", "max", "mean_abs_diff")
 
 
 class StatisticsSettings(ExtractorSettings):
-    """Nothing to set."""
+    """Settings of ``statistics``.
+
+    Parameters
+    ----------
+    min_finite : float
+        Share of each channel's samples in a window that must be finite; the others are left out. With the default of 1
+        a single NaN makes the view missing; a tracker that sends NaN in blinks wants less.
+    """
+
+    min_finite: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 def window_statistics(stamps_s: Floats, values: Floats) -> Floats:
@@ -59,6 +68,7 @@ class Statistics:
     def __init__(self, settings: StatisticsSettings) -> None:
         self._labels: tuple[str, ...] = ()
         self._store = CellStore()
+        self._min_finite = settings.min_finite
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,9 +93,15 @@ class Statistics:
         if kept is None:
             return Missing("no samples")
         stamps_s, values = kept
-        if not np.isfinite(values).all():
+        finite = np.isfinite(values)
+        if finite.all():
+            return window_statistics(stamps_s, values).reshape(-1)
+        if finite.mean(axis=0).min() < self._min_finite:
             return Missing(not_finite(self._labels, values))
-        return window_statistics(stamps_s, values).reshape(-1)
+        channels = [
+            window_statistics(stamps_s[there], values[there, channel, None]) for channel, there in enumerate(finite.T)
+        ]
+        return np.concatenate(channels).reshape(-1)
 
     def discard(self, before: int) -> None:
         """Forget old samples."""

@@ -236,6 +236,7 @@ class Gatherer:
         # No measurement will come any more of a clock that is gone.
         self._release(stream)
         stream.opened, stream.health.connected, stream.pending = False, False, None
+        self._expect(stream)
         self._emit("stream-closed", stream=stream.name, reason=reason)
 
     def measured(self, key: str, measurement: Measurement) -> None:
@@ -334,6 +335,7 @@ class Gatherer:
     def _release(self, stream: _Stream) -> None:
         """Let go what waited for the clock of a stream to be known."""
         waiting, stream.pending = stream.pending or [], None
+        self._expect(stream)
         if self._work is not None and stream.track is not None:
             for raw in waiting:
                 self._feed(self._work, stream, stream.track, raw)
@@ -401,13 +403,17 @@ class Gatherer:
                 rejected=rejected,
             )
             self._let_go(stream.key, state is Health.LOST and stream.opened)
-            if work is not None and stream.key in work.pipeline.streams:
-                # Of an irregular stream nobody knows when the next sample comes.
-                regular = stream.header is not None and stream.header.nominal_rate_hz > 0
-                work.pipeline.windower.expect(stream.key, regular and state is Health.LIVE)
+            self._expect(stream)
         if rejected > stream.rejected:
             self._emit("samples-rejected", stream=stream.name, samples=rejected - stream.rejected)
         stream.rejected = rejected
+
+    def _expect(self, stream: _Stream) -> None:
+        """Let windows wait for a stream that is alive; of an irregular one nobody knows when the next sample comes."""
+        if self._work is not None and stream.key in self._work.pipeline.streams:
+            regular = stream.header is not None and stream.header.nominal_rate_hz > 0
+            alive = stream.opened and stream.pending is None and stream.health.state is Health.LIVE
+            self._work.pipeline.windower.expect(stream.key, regular and alive)
 
     def _say_late(self, work: _Work) -> None:
         for late in work.pipeline.windower.take_late():

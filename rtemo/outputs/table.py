@@ -25,6 +25,22 @@ def column_names(labels: Sequence[str], views: Sequence[str]) -> list[str]:
     ]
 
 
+def table_row(prediction: Prediction) -> list[str | int | float]:
+    """Cells of a prediction's row."""
+    p = prediction
+    return [
+        *(p.index, p.start_s, p.stop_s, p.label),
+        *p.probabilities.tolist(),
+        p.spread,
+        *p.posterior_weights.tolist(),
+        *p.contributions.tolist(),
+        *(int(there) for there in p.available),
+        *p.coverage.tolist(),
+        *p.shadow.tolist(),
+        p.age_s,
+    ]
+
+
 class PredictionTable:
     """Writes predictions.csv; a context manager.
 
@@ -46,23 +62,10 @@ class PredictionTable:
 
     def write(self, prediction: Prediction) -> None:
         """Write one row and flush it."""
-        p = prediction
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file, lineterminator="\n").writerow(self._columns)
-        csv.writer(self._file, lineterminator="\n").writerow(
-            [
-                *(p.index, p.start_s, p.stop_s, p.label),
-                *p.probabilities.tolist(),
-                p.spread,
-                *p.posterior_weights.tolist(),
-                *p.contributions.tolist(),
-                *(int(there) for there in p.available),
-                *p.coverage.tolist(),
-                *p.shadow.tolist(),
-                p.age_s,
-            ]
-        )
+        csv.writer(self._file, lineterminator="\n").writerow(table_row(prediction))
         self._file.flush()
 
     def __enter__(self) -> PredictionTable:

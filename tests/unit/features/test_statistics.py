@@ -102,3 +102,20 @@ def test_samples_are_copied_and_old_ones_forgotten(kind):
     np.testing.assert_array_equal(made.close(WINDOW), before)
     made.discard(2)
     assert made.close(WINDOW) == Missing("no samples")
+
+
+def test_samples_that_are_not_finite_are_left_out_where_enough_remain():
+    values = np.random.default_rng(2).normal(size=(80, 2))
+    holed = values.copy()
+    holed[10:30, 1] = np.nan
+    stamps = np.arange(80) / 8
+    for min_finite, there in ((0.75, True), (0.8, False)):
+        made = Statistics(StatisticsSettings(min_finite=min_finite))
+        made.reset(ViewSource("eye", StreamDescription("k", "n", "t", ("x", "y"), 8.0), GRID, {}))
+        push(made, stamps, holed)
+        features = made.close(WINDOW)
+        assert isinstance(features, Missing) != there
+        if there:
+            kept = np.isfinite(holed[:, 1])
+            np.testing.assert_allclose(features[:6], window_statistics(stamps, values)[0], rtol=1e-12)
+            np.testing.assert_allclose(features[6:], window_statistics(stamps[kept], values[kept, 1:])[0], rtol=1e-12)

@@ -1,0 +1,113 @@
+"""Whether a replay of a session's recording gives what the session gave."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtemo.config import Configuration
+from rtemo.model.bundle import Bundle
+from rtemo.outputs.folder import EVENTS, PREDICTIONS, RECORDING
+from rtemo.outputs.table import column_names, table_row
+from rtemo.replay import Replay
+from rtemo.session import SKIPPED
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a replay compares with the session that it replays.
+
+    Parameters
+    ----------
+    windows : int
+        That were compared: all but the late and the skipped ones.
+    late : int
+        Windows for which samples came late live; a replay has them in time.
+    skipped : int
+        Windows that the model had no time for live.
+    only_live, only_replay : tuple of int
+        Windows that the other one does not have.
+    different : tuple of int
+        Windows in which labels, masks or coverage differ at all, or a figure by more than 1e-5.
+    largest : float
+        Largest difference of any figure.
+    """
+
+    windows: int
+    late: int
+    skipped: int
+    only_live: tuple[int, ...]
+    only_replay: tuple[int, ...]
+    different: tuple[int, ...]
+    largest: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the replay gives the same."""
+        return not (self.only_live or self.only_replay or self.different)
+
+
+def late_windows(events: Path) -> set[int]:
+    """Windows for which samples came late, from a session's ``events.jsonl``."""
+    late: set[int] = set()
+    with events.open(encoding="utf-8") as file:
+        for line in file:
+            event = json.loads(line)
+            if event["event"] == "late":
+                late.update(range(event["first_window"], event["last_window"] + 1))
+    return late
+
+
+def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: str = "cpu") -> Agreement:
+    """Replay a session's recording and compare.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the session.
+    config : Configuration
+    bundle : Bundle
+        The very ones that the session ran with.
+    device : str
+    """
+    replay = Replay(folder / RECORDING, config, bundle, device=device)
+    columns = column_names(config.labels, replay.views)
+    with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as file:
+        live = {int(row["window"]): row for row in csv.DictReader(file)}
+    replayed = {
+        prediction.index: dict(zip(columns, map(str, table_row(prediction)), strict=True))
+        for _, prediction in replay.run()
+    }
+    late = late_windows(folder / EVENTS)
+    skipped = {index for index, row in live.items() if row["label"] == SKIPPED}
+    compared = sorted((live.keys() & replayed.keys()) - late - skipped)
+    different, largest = [], 0.0
+    for index in compared:
+        apart = max(_apart(live[index][name], replayed[index][name]) for name in columns if name != "age_s")
+        largest = max(largest, apart)
+        if apart > TOLERANCE:
+            different.append(index)
+    return Agreement(
+        windows=len(compared),
+        late=len(late & live.keys()),
+        skipped=len(skipped),
+        only_live=tuple(sorted(live.keys() - replayed.keys())),
+        only_replay=tuple(sorted(replayed.keys() - live.keys())),
+        different=tuple(different),
+        largest=largest,
+    )
+
+
+def _apart(one: str, other: str) -> float:
+    """How far two cells of the table are apart; infinitely where they are no numbers and differ."""
+    if one == other:
+        return 0.0
+    try:
+        return abs(float(one) - float(other))
+    except ValueError:
+        return math.inf
