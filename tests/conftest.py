@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from rtemo.sources.xdf import XdfSource
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 # As the command line does, and before anything imports NumPy or torch: on small windows, threads wait for each other.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# A busy machine is no bug: pytest's own timeout catches what hangs.
+settings.register_profile("rtemo", deadline=None)
+settings.load_profile("rtemo")
 
 BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -39,7 +39,7 @@ from rtemo.outputs.folder import (
 )
 from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, prediction_sample
 from rtemo.outputs.recording import Recorder, RecorderStatus
-from rtemo.outputs.table import PredictionTable
+from rtemo.outputs.table import LiveTable
 from rtemo.session import WindowPredictor
 from rtemo.sources.lsl.connection import LiveSink
 from rtemo.sources.lsl.inlet import Pulled
@@ -342,7 +342,8 @@ class LiveSession:
         own = [recorder.add_stream(events.xml), recorder.add_stream(predictions.xml)]
         log.listen(events.write)
         log.listen(lambda event: recorder.texts(own[0], np.array([event.stamp_s]), [(event.as_json(),)]))
-        table = closing.enter_context(PredictionTable(folder / PREDICTIONS, self.config.labels, self._predictor.views))
+        table = LiveTable(folder / PREDICTIONS, self.config.labels, self._predictor.views)
+        closing.callback(table.close)
         model = ModelWorker(
             self._predictor,
             [predictions, _RecordedPredictions(recorder, own[1]), table, self._newest],

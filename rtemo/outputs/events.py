@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +26,9 @@ from typing import Final
 
 import numpy as np
 
-from rtemo.xdf.appending import AppendFile
+from rtemo.outputs.lines import LineFile
 
 EVENTS_RECOVERED: Final = "events-recovered"
-MOST_KEPT = 100_000
 _RESERVED = ("stamp", "event")
 
 
@@ -81,8 +79,7 @@ Listener = Callable[[Event], None]
 class EventLog:
     """Writes events and passes them on; from any thread.
 
-    A full disk does not end a session: lines that are refused are kept and written with a later event, at most
-    `MOST_KEPT` of them; beyond that the oldest are lost, and counted.
+    A full disk does not end a session, see `LineFile`.
 
     Parameters
     ----------
@@ -91,13 +88,6 @@ class EventLog:
     listeners : callables
         Each takes every event, in the thread that emits it, after it was written.
 
-    Attributes
-    ----------
-    refused : int
-        How often the disk refused to take what there was.
-    lost : int
-        Events that are missing from the file for good.
-
     Raises
     ------
     FileExistsError
@@ -105,12 +95,9 @@ class EventLog:
     """
 
     def __init__(self, path: str | Path | None, *listeners: Listener) -> None:
-        self._file = None if path is None else AppendFile(path)
+        self._file = None if path is None else LineFile(path)
         self._listeners = list(listeners)
         self._lock = threading.Lock()
-        self._kept: deque[bytes] = deque(maxlen=MOST_KEPT)
-        self.refused = 0
-        self.lost = 0
 
     def __enter__(self) -> EventLog:
         return self
@@ -128,7 +115,17 @@ class EventLog:
     @property
     def kept(self) -> int:
         """Events that wait for the disk."""
-        return len(self._kept)
+        return 0 if self._file is None else self._file.kept
+
+    @property
+    def refused(self) -> int:
+        """How often the disk refused to take what there was."""
+        return 0 if self._file is None else self._file.refused
+
+    @property
+    def lost(self) -> int:
+        """Events that are missing from the file for good."""
+        return 0 if self._file is None else self._file.lost
 
     def emit(self, event: Event) -> None:
         """Write an event, and pass it on.
@@ -152,37 +149,19 @@ class EventLog:
     def close(self) -> None:
         """Write what was kept, if the disk takes it, and close the file. Idempotent."""
         with self._lock:
-            if self._file is None or self._file.closed:
-                return
-            if self._kept:
-                self._put(b"".join(self._kept))
-            self.lost += len(self._kept)
-            self._kept.clear()
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
 
     def _write(self, line: bytes, stamp_s: float) -> Event | None:
         """Write a line behind those that were kept; an event of its own where there were any."""
         if self._file is None or self._file.closed:
             return None
-        waited = len(self._kept)
-        self.lost += int(waited == MOST_KEPT)
-        self._kept.append(line)
-        recovered = Event(stamp_s, EVENTS_RECOVERED, {"kept": waited, "lost": self.lost}) if waited else None
-        last = b"" if recovered is None else recovered.as_json().encode("ascii") + b"\n"
-        if not self._put(b"".join(self._kept) + last):
+        waited = self._file.write(line)
+        if not waited:
             return None
-        self._kept.clear()
+        recovered = Event(stamp_s, EVENTS_RECOVERED, {"kept": waited, "lost": self._file.lost})
+        self._file.write(recovered.as_json().encode("ascii") + b"\n")
         return recovered
-
-    def _put(self, lines: bytes) -> bool:
-        """Whether the disk took some lines; if not, none of them is in the file."""
-        assert self._file is not None
-        try:
-            self._file.write(lines)
-        except OSError:
-            self.refused += 1
-            return False
-        return True
 
 
 def _plain(value: object) -> object:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from rtemo.outputs.lines import LineFile
 from rtemo.types import Prediction
 
 PER_VIEW = ("weight", "contribution", "available", "coverage")
@@ -41,6 +43,36 @@ def table_row(prediction: Prediction) -> list[str | int | float]:
     ]
 
 
+def _csv_line(cells: Sequence[str | int | float]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+class LiveTable:
+    """Writes predictions.csv of a live session, which a full disk does not end: see `LineFile`.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, which must not exist yet.
+    labels, views : sequence of str
+        In the order of the prediction's arrays.
+    """
+
+    def __init__(self, path: str | Path, labels: Sequence[str], views: Sequence[str]) -> None:
+        self._lines = LineFile(path)
+        self._lines.write(_csv_line(column_names(labels, views)).encode("utf-8"))
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one row, to disk if it takes it, else with a later one."""
+        self._lines.write(_csv_line(table_row(prediction)).encode("utf-8"))
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._lines.close()
+
+
 class PredictionTable:
     """Writes predictions.csv; a context manager.
 
@@ -64,8 +96,8 @@ class PredictionTable:
         """Write one row and flush it."""
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._file, lineterminator="\n").writerow(self._columns)
-        csv.writer(self._file, lineterminator="\n").writerow(table_row(prediction))
+            self._file.write(_csv_line(self._columns))
+        self._file.write(_csv_line(table_row(prediction)))
         self._file.flush()
 
     def __enter__(self) -> PredictionTable:

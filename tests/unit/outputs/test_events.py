@@ -32,8 +32,8 @@ class Refusal:
     def __init__(self, log: EventLog) -> None:
         assert log._file is not None
         self.on = False
-        self._write = log._file.write
-        log._file.write = self.write  # type: ignore[method-assign]
+        self._write = log._file._file.write
+        log._file._file.write = self.write  # type: ignore[method-assign]
 
     def write(self, piece: bytes) -> None:
         if self.on:
