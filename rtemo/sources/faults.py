@@ -58,7 +58,7 @@ KINDS: dict[str, FaultKind] = {
     "offset": FaultKind("the device boots anew with a clock that is off, =seconds", "time", process=True),
     "stamps": FaultKind("stamps jump though the clock does not, =seconds", "time", length_s=FOREVER),
     "rate": FaultKind("the outlet comes back with another rate, =Hz", "rate", text=False),
-    "drift": FaultKind("the effective rate is off, =ppm", "drift", start=False, text=False),
+    "drift": FaultKind("the effective rate is off, =ppm", "drift", start=False, length_s=FOREVER, text=False),
     "newid": FaultKind("the outlet comes back under a new source_id"),
     "flat": FaultKind("a channel is constant, =CHANNEL", "channel", start=False, length_s=FOREVER, text=False),
     "noise": FaultKind("a channel is noise, =CHANNEL", "channel", start=False, length_s=FOREVER, text=False),
@@ -299,7 +299,7 @@ def _number(part: str, what: str, text: str, quantity: Quantity) -> float:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1) or [name for name in known if name.lower() == word.lower()]
+    near = [name for name in known if name.lower() == word.lower()] or difflib.get_close_matches(word, known, n=1)
     shown = _listed(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
     return f"Did you mean {near[0]!r}?" if near else f"Known here: {shown}."
 
