@@ -92,6 +92,8 @@ def _losses(findings: Findings) -> list[str]:
     if findings.orphans:
         numbers = ", ".join(map(str, findings.orphans[:SHOWN_PROBLEMS]))
         lines.append(f"Left out: {len(findings.orphans)} streams without a header (numbers {numbers}).")
+    if findings.loose_xml:
+        lines.append(f"Written anew: {findings.loose_xml} headers or footers that strict readers refuse.")
     if not lines:
         lines.append("Nothing is lost.")
     return lines

@@ -118,6 +118,50 @@ def recordable_header(stream_id: int, xml: bytes, *, continues: int | None = Non
     return said, serialised(root)
 
 
+def strict_xml(data: bytes) -> bytes:
+    """XML of a file header or a footer as strict parsers take it: the same bytes, where they do.
+
+    Raises
+    ------
+    XdfError
+        It is no XML at all.
+    """
+    root = parse_xml(data)
+    try:
+        # Definitions were refused by parse_xml, so nothing can expand.
+        strict = ElementTree.fromstring(data).tag == ROOT  # noqa: S314
+    except (ElementTree.ParseError, ValueError, LookupError):
+        strict = False
+    if strict:
+        return data
+    root.tag = ROOT
+    return serialised(root)
+
+
+def strict_header(stream_id: int, data: bytes) -> bytes:
+    """XML of a stream header as strict readers take it: the same bytes, where they do.
+
+    Raises
+    ------
+    XdfError
+        It does not say what samples look like.
+    """
+    header = parse_stream_header(stream_id, data)
+    xml = strict_xml(data)
+    root = parse_xml(xml)
+    known = {key: _plain_text(root, key) for key in ("name", "channel_format", "channel_count", "nominal_srate")}
+    formatted = known["channel_format"] == header.channel_format
+    if xml is data and all(known.values()) and formatted and known["channel_count"].isdecimal():
+        return data
+    return recordable_header(stream_id, xml, continues=header.continues)[1]
+
+
+def _plain_text(root: ElementTree.Element, key: str) -> str:
+    """Text of an element; empty where there is none, or other elements in it."""
+    element = root.find(key)
+    return "" if element is None or len(element) else element.text or ""
+
+
 def _writable(text: str | None) -> str | None:
     return _UNWRITABLE.sub(REPLACEMENT, text) if text else text
 
@@ -133,4 +177,12 @@ def _parsable(xml: bytes) -> bytes:
     return _REFERENCE.sub(checked, _UNWRITABLE_BYTES.sub(REPLACEMENT.encode(), xml.rstrip(b"\x00")))
 
 
-__all__ = ["facts_xml", "footer_facts", "footer_xml", "recordable_header", "serialised"]
+__all__ = [
+    "facts_xml",
+    "footer_facts",
+    "footer_xml",
+    "recordable_header",
+    "serialised",
+    "strict_header",
+    "strict_xml",
+]

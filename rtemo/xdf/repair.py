@@ -28,7 +28,7 @@ from rtemo.xdf.chunks import (
     packed_chunk,
     parse_xml,
 )
-from rtemo.xdf.markup import facts_xml, footer_facts, footer_xml, serialised
+from rtemo.xdf.markup import facts_xml, footer_facts, footer_xml, serialised, strict_header, strict_xml
 from rtemo.xdf.reader import Place, XdfReader
 from rtemo.xdf.samples import SampleParser
 from rtemo.xdf.survey import ADDED, MENDED, Findings, Progress, StreamTally, Survey
@@ -120,6 +120,10 @@ class _Copy:
         if place.tag == BOUNDARY:
             self._target.write(packed_chunk(BOUNDARY, BOUNDARY_UUID))
             return
+        if place.tag == FILE_HEADER and place.start in self._survey.loose:
+            xml = strict_xml(self._window.read(place.body, place.end - place.body))
+            self._target.write(packed_chunk(FILE_HEADER, xml))
+            return
         if place.tag not in (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER):
             self._copy_bytes(place)
             return
@@ -137,7 +141,12 @@ class _Copy:
         """Write a stream's header before anything else of it, wherever it stands in the original."""
         if stream_id not in self._written:
             self._written.add(stream_id)
-            self._copy_bytes(self._survey.headers[stream_id])
+            place = self._survey.headers[stream_id]
+            if place.start in self._survey.loose:
+                xml = strict_header(stream_id, self._window.read(place.body + 4, place.end - place.body - 4))
+                self._target.write(packed_chunk(STREAM_HEADER, struct.pack("<I", stream_id) + xml))
+            else:
+                self._copy_bytes(place)
 
     def _copy_samples(self, place: Place) -> None:
         """Copy a chunk; of a damaged one, what can be read."""
@@ -157,10 +166,10 @@ class _Copy:
 
     def _copy_footer(self, place: Place, tally: StreamTally) -> None:
         """Copy a footer, with the counts and stamps of what was kept where the old ones no longer hold."""
-        if tally.footer != MENDED:
+        if tally.footer != MENDED and place.start not in self._survey.loose:
             self._copy_bytes(place)
             return
-        root = parse_xml(self._window.read(place.body + 4, place.end - place.body - 4))
+        root = parse_xml(strict_xml(self._window.read(place.body + 4, place.end - place.body - 4)))
         for key, value in footer_facts(tally.samples, tally.first_stamp_s, tally.last_stamp_s).items():
             for old in root.findall(key):
                 root.remove(old)

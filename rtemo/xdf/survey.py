@@ -20,10 +20,9 @@ from rtemo.xdf.chunks import (
     StreamFooter,
     XdfError,
     parse_stream_footer,
-    parse_stream_header,
-    parse_xml,
     read_length,
 )
+from rtemo.xdf.markup import strict_header, strict_xml
 from rtemo.xdf.reader import MAX_PROBLEMS, Place, XdfReader
 from rtemo.xdf.samples import SampleParser
 from rtemo.xdf.window import FileWindow
@@ -71,6 +70,8 @@ class Findings:
         Of those, how many are at the end of the file: the chunk that was being written.
     damaged_chunks, lost_samples : int
         Chunks whose samples are damaged, and how many samples are lost in them; the others are kept.
+    loose_xml : int
+        Headers and footers that strict readers refuse; they are written anew.
     late_headers : int
         Streams whose header stands behind their samples; it is put before them.
     orphans : tuple of int
@@ -87,6 +88,7 @@ class Findings:
     cut_bytes: int = 0
     damaged_chunks: int = 0
     lost_samples: int = 0
+    loose_xml: int = 0
     late_headers: int = 0
     orphans: tuple[int, ...] = ()
     lacks_file_header: bool = False
@@ -102,7 +104,7 @@ class Findings:
     def fine(self) -> bool:
         """Whether there is nothing to repair."""
         footers = all(stream.footer == KEPT for stream in self.streams)
-        return footers and not (self.lossy or self.late_headers or self.lacks_file_header)
+        return footers and not (self.lossy or self.loose_xml or self.late_headers or self.lacks_file_header)
 
 
 class Survey:
@@ -119,8 +121,8 @@ class Survey:
     findings : Findings
     headers : dict of int to Place
         Where the header of every stream lies.
-    damaged, left_out : set of int
-        Starts of chunks whose samples are damaged, and of chunks that no reader can use.
+    damaged, left_out, loose : set of int
+        Starts of chunks whose samples are damaged, of those that no reader can use, and of XML that only some can.
     """
 
     def __init__(self, reader: XdfReader, progress: Progress) -> None:
@@ -128,6 +130,7 @@ class Survey:
         self.headers: dict[int, Place] = {}
         self.damaged: set[int] = set()
         self.left_out: set[int] = set()
+        self.loose: set[int] = set()
         self._reader = reader
         self._footers: dict[int, StreamFooter] = {}
         self._used: set[int] = set()
@@ -153,6 +156,7 @@ class Survey:
             elif place.tag == FILE_HEADER:
                 has_file_header = True
             progress(end, size)
+        found.loose_xml = len(self.loose - self.left_out)
         found.cut_bytes = size - end
         found.lost_bytes += found.cut_bytes
         found.damaged_chunks = len(self.damaged)
@@ -178,7 +182,8 @@ class Survey:
         tag, content = place.tag, place.end - place.body
         try:
             if tag == FILE_HEADER:
-                parse_xml(self._xml(place, 0))
+                data = self._xml(place, 0)
+                self._compare(place, data, strict_xml(data))
                 return not has_file_header
             if tag not in (STREAM_HEADER, STREAM_FOOTER, CLOCK_OFFSET, SAMPLES):
                 return True
@@ -191,7 +196,9 @@ class Survey:
             if tag == STREAM_HEADER:
                 return self._is_first_header(place, stream_id)
             if tag == STREAM_FOOTER:
-                footer = parse_stream_footer(self._xml(place, 4))
+                data = self._xml(place, 4)
+                self._compare(place, data, strict_xml(data))
+                footer = parse_stream_footer(data)
                 return self._footers.setdefault(stream_id, footer) is footer
             self._used.add(stream_id)
             if tag == SAMPLES:
@@ -207,10 +214,16 @@ class Survey:
             raise XdfError("too large")
         return self._window.read(place.body + skip, place.end - place.body - skip)
 
+    def _compare(self, place: Place, data: bytes, strict: bytes) -> None:
+        if strict != data:
+            self.loose.add(place.start)
+
     def _is_first_header(self, place: Place, stream_id: int) -> bool:
-        parse_stream_header(stream_id, self._xml(place, 4))
+        data = self._xml(place, 4)
+        strict = strict_header(stream_id, data)
         if stream_id in self.headers:
             return False
+        self._compare(place, data, strict)
         self.headers[stream_id] = place
         self.findings.late_headers += int(stream_id in self._used)
         return True

@@ -116,6 +116,31 @@ def test_a_header_behind_its_samples_is_put_before_them(tmp_path: Path) -> None:
     assert sorted(map(str, rows(tmp_path / "b.xdf"))) == sorted(map(str, rows(tmp_path / "a.xdf")))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"<version>1.0</version>", b"<version>1.\xff</version>"),
+        (b"<name>a</name>", b"<name></name>"),
+        (b"<sample_count>6</sample_count>", b"<sample_count>6</sample_count><x>\xff</x>"),
+        (b"<channel_count>2<", b"<channel_count>2.0<"),
+        (b"<channel_format>int16<", b"<channel_format> int16<"),
+    ],
+)
+def test_xml_that_only_our_reader_takes_is_written_anew(tmp_path: Path, before: bytes, after: bytes) -> None:
+    write(tmp_path / "a.xdf")
+    rewritten = b"XDF:"
+    with XdfReader(tmp_path / "a.xdf") as reader:
+        content = (tmp_path / "a.xdf").read_bytes()
+        for place in reader.places():
+            rewritten += packed_chunk(place.tag, content[place.body : place.end].replace(before, after, 1))
+    (tmp_path / "b.xdf").write_bytes(rewritten)
+    findings = repair(tmp_path / "b.xdf", tmp_path / "c.xdf")
+    assert (findings.loose_xml, findings.lossy) == (1, False)
+    assert rows(tmp_path / "c.xdf") == rows(tmp_path / "a.xdf")
+    assert [len(s["time_stamps"]) for s in pyxdf.load_xdf(str(tmp_path / "c.xdf"))[0]] == [30, 6]
+    assert repair(tmp_path / "c.xdf", tmp_path / "d.xdf").fine
+
+
 def test_unknown_chunks_are_kept(tmp_path: Path) -> None:
     content = write(tmp_path / "a.xdf", footers=False)
     (tmp_path / "a.xdf").write_bytes(content + packed_chunk(99, b"future"))
