@@ -58,7 +58,9 @@ def record(path: Path, handed_file: Path, seconds: float) -> None:
     numbers = [recorder.add_stream(header(*stream[:3])) for stream in STREAMS]
     thread_clock = time.pthread_getcpuclockid(recorder._thread.ident)
     counts = [0] * len(STREAMS)
-    memory: list[tuple[float, float]] = []
+    # Made beforehand, so that what is measured does not grow by being measured.
+    memory = np.zeros((int(seconds / MEMORY_EVERY_S) + 2, 2))
+    measured = 0
     handing_s = 0.0
     begin = time.monotonic()
     offsets_due, memory_due = begin, begin
@@ -79,7 +81,8 @@ def record(path: Path, handed_file: Path, seconds: float) -> None:
                 recorder.clock_offset(number, now, 0.0)
         if now >= memory_due:
             memory_due += MEMORY_EVERY_S
-            memory.append((now - begin, resident_mb()))
+            memory[measured] = now - begin, resident_mb()
+            measured += 1
         time.sleep(0.002)
     wall_s = time.monotonic() - begin
     thread_s = time.clock_gettime(thread_clock)
@@ -91,7 +94,7 @@ def record(path: Path, handed_file: Path, seconds: float) -> None:
                 "megabytes": status.bytes_written / 1e6,
                 "thread_share": thread_s / wall_s,
                 "handing_share": handing_s / wall_s,
-                "memory": memory,
+                "memory": memory[:measured].tolist(),
             }
         )
     )
@@ -192,14 +195,10 @@ def main() -> None:
     if options.record:
         record(Path(options.record[0]), Path(options.record[1]), float(options.record[2]))
         return
+    name, figures = ("kills", kills(options.kills)) if options.soak is None else ("soak", soak(options.soak))
+    show("kill -9" if name == "kills" else "soak", figures)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if options.soak is None:
-        results["kills"] = kills(options.kills)
-        show("kill -9", results["kills"])
-    else:
-        results["soak"] = soak(options.soak)
-        show("soak", results["soak"])
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    RESULTS.write_text(json.dumps({**results, name: figures}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
