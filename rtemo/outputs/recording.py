@@ -253,11 +253,13 @@ class Recorder:
 
     def _finish(self) -> None:
         """Write what is left, past entries that cannot be written, and close the file."""
-        for step in (*[self._write_rest] * _MOST_ERRORS, self._write_footers):
-            try:
-                step()
-            except Exception as error:  # noqa: BLE001 - close raises nothing; it goes to on_error
-                self._fail(error)
+        for step in (self._write_rest, self._write_footers):
+            for _ in range(_MOST_ERRORS):
+                try:
+                    step()
+                    break
+                except Exception as error:  # noqa: BLE001 - close raises nothing; it goes to on_error
+                    self._fail(error)
 
     def _write_footers(self) -> None:
         try:

@@ -161,6 +161,29 @@ def test_closing_on_a_full_disk_tells_what_is_lost_and_leaves_a_file_that_reads(
     assert [row[0] for _, row in kept] == list(range(len(kept)))  # type: ignore[index]
 
 
+def test_alarms_that_are_recorded_themselves_do_not_keep_a_full_disk_from_being_closed(small_disk: Path) -> None:
+    kinds: list[str] = []
+
+    def alarm(kind: str, details: Mapping[str, object]) -> None:
+        kinds.append(kind)
+        recorder.texts(events, np.array([1.0]), [(kind,)])
+
+    waits = []
+    recorder = Recorder(
+        small_disk / "a.xdf",
+        clock=MonotonicClock(),
+        on_alarm=alarm,
+        wait=lambda event, timeout_s: waits.append(timeout_s) or event.wait(timeout_s / 50),  # type: ignore[func-returns-value]
+        patience_s=3.0,
+    )
+    stream, events = recorder.add_stream(header(channels=64)), recorder.add_stream(header("e", 1, 0, "string"))
+    recorder.samples(stream, *counted(0, 2000, channels=64))
+    recorder.close()
+    assert kinds.count("recorder-lost") == 1
+    assert waits[-3:] == [1.0, 1.0, 1.0]
+    assert waits.count(1.0) <= 5
+
+
 @pytest.mark.slow
 def test_memory_stays_flat_over_a_long_recording(tmp_path: Path) -> None:
     """As much data as two hours of 16 channels at 1000 Hz, as fast as it goes."""
