@@ -21,6 +21,7 @@ from rtemo.cli.init import init
 from rtemo.cli.play import play
 from rtemo.cli.repair import repair
 from rtemo.cli.run import run
+from rtemo.cli.simulate import simulate
 from rtemo.cli.streams import streams
 from rtemo.cli.train import train
 from rtemo.errors import RtemoError
@@ -45,6 +46,7 @@ for command, summary in (
     (train, "Learn a model from labelled recordings"),
     (run, "A live session: predictions as it happens, and a recording"),
     (play, "Replay a recording to predictions"),
+    (simulate, "A simulated participant on LSL, with everything that goes wrong in a laboratory"),
     (evaluate, "How good a model is, every view missing in turn"),
     (demo, "All of it with a simulated participant"),
 ):

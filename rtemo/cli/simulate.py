@@ -40,7 +40,7 @@ def simulate(
     rest: Annotated[float, typer.Option(min=0.0, max=3600.0, help="Seconds of the rest before each clip.")] = 3.0,
     effect: Annotated[float, typer.Option(min=0.0, max=10.0, help="How far the emotions lie apart.")] = 0.8,
     numbered: Annotated[
-        bool, typer.Option("--numbered", help="The first channel of each device is the number of the sample.")
+        bool, typer.Option("--numbered", help="The first channel of each device is the sample's number, exact to 2^24.")
     ] = False,
     own_clocks: Annotated[
         bool, typer.Option("--own-clocks/--one-clock", help="Whether each device has a clock of its own.")

@@ -211,6 +211,30 @@ def test_a_crystal_is_off_and_an_id_is_new(others: tuple[list[Heard], str]) -> N
     assert after.numbers[-1] == 1026
 
 
+def test_where_a_clock_cannot_be_set_only_stamps_jump_and_it_is_said(tmp_path: Path) -> None:
+    session = uuid.uuid4().hex
+    # A clock cannot be set before its zero: so no system permits this one.
+    options = [
+        "--devices",
+        "pps",
+        "--one-clock",
+        "--numbered",
+        "--duration",
+        "3",
+        "--fault",
+        "pps:offset@1.5=-10000000",
+    ]
+    with Listener(session, tmp_path) as listener:
+        done = subprocess.run(
+            [*COMMAND, "--session-id", session, *options], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0
+        before, after = of(listener.heard(), "Peripheral")
+    assert done.stderr.count("only stamps jump") == 1
+    assert abs(after.offset_s or 0.0) < 0.001
+    assert origin_of(after, 256) - origin_of(before, 256) == pytest.approx(-1e7, abs=0.001)
+
+
 def children_of(pid: int) -> list[int]:
     """All processes below one, however deep."""
     found: list[int] = []
