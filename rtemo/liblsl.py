@@ -24,6 +24,8 @@ TUNING = {
     "TimeProbeMaxRTT": "0.03",
 }
 QUIET = -3
+PORT_RANGE = 256
+"""LSL's usual 32 ports are taken by sixteen outlets; where multicast does not reach, the next one is never found."""
 THIS_MACHINE = "127.0.0.1"
 SEARCHED = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 """Where liblsl looks for a configuration of its own when none was set."""
@@ -38,6 +40,7 @@ def configuration_text(network: NetworkSettings, *, log_level: int = QUIET) -> s
     peers = [*network.known_peers, THIS_MACHINE]
     tuning = "\n".join(f"{key} = {value}" for key, value in TUNING.items())
     return (
+        f"[ports]\nPortRange = {PORT_RANGE}\n"
         f"[multicast]\nResolveScope = {network.scope}\n"
         f"[lab]\nKnownPeers = {{{', '.join(peers)}}}\nSessionID = {network.session_id}\n"
         f"[tuning]\n{tuning}\n"
@@ -79,7 +82,7 @@ def local_clock() -> float:
 
 
 def versions() -> dict[str, str]:
-    """Versions of liblsl, of its protocol and of pylsl."""
+    """Versions of liblsl, of its protocol and of pylsl; only after `configure`, which this would forestall."""
     import pylsl
 
     number, protocol = int(pylsl.library_version()), int(pylsl.protocol_version())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from lab import Lab, Outcome, Run
+from live_lab import LiveLab, make_live_lab
 
 from rtemo import cli
 from rtemo.demonstration import record
@@ -58,3 +60,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
             cli.main()
     assert stop.value.code in (0, None)
     return Lab(folder, config, calibration, session, bundle)
+
+
+@pytest.fixture(scope="session")
+def trained_live_lab(tmp_path_factory: pytest.TempPathFactory) -> LiveLab:
+    """A bundle for the simulated laboratory, made once."""
+    return make_live_lab(tmp_path_factory.mktemp("live"))
+
+
+@pytest.fixture
+def live_lab(trained_live_lab: LiveLab, tmp_path: Path) -> LiveLab:
+    """A laboratory in an LSL session of its own."""
+    return trained_live_lab.alone(tmp_path)

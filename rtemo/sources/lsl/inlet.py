@@ -153,7 +153,8 @@ class Inlet:
             raise NoMeasurementError(str(error)) from error
         except RuntimeError as error:
             raise StreamEndedError(str(error)) from error
-        return Measurement(local_clock() - offset_s, offset_s, uncertainty.value)
+        # Liblsl tells the round trip of its best probe; the offset errs by half of it at most.
+        return Measurement(local_clock() - offset_s, offset_s, uncertainty.value / 2)
 
     def was_clock_reset(self) -> bool:
         """Whether liblsl noticed a reset of the outlet's clock since it was last asked."""

@@ -187,15 +187,20 @@ class LiveStreams:
 
 
 def _visible(info: Any) -> Visible | None:
-    """What a resolved stream says of itself; None for what cannot be read."""
+    """What a resolved stream says of itself; None for what cannot be read, or opened: liblsl gives that no uid."""
     try:
-        return Visible(
-            uid=info.uid(),
-            name=info.name(),
-            type=info.type(),
-            source_id=info.source_id(),
-            hostname=info.hostname(),
-            is_text=info.channel_format() == pylsl.cf_string,
+        uid = info.uid()
+        return (
+            None
+            if not uid
+            else Visible(
+                uid=uid,
+                name=info.name(),
+                type=info.type(),
+                source_id=info.source_id(),
+                hostname=info.hostname(),
+                is_text=info.channel_format() == pylsl.cf_string,
+            )
         )
     except UnicodeDecodeError:
         return None

@@ -1,0 +1,129 @@
+"""A simulated laboratory over real LSL, and a live session beside it, each in processes of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtemo.config import Configuration, NetworkSettings, load_configuration
+from rtemo.demonstration import record_laboratory
+from rtemo.extraction import extract
+from rtemo.live.agreement import Agreement, agreement
+from rtemo.model.bundle import load_bundle, save_bundle
+from rtemo.sources.schedule import LaboratorySettings
+from rtemo.training import train_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+CONFIG = """
+labels = ["negative", "neutral", "positive"]
+[views.pps]
+stream = {{ type = "Peripheral" }}
+features = "statistics"
+channels = ["ECG", "EDA"]
+required = true
+[views.eye]
+stream = {{ type = "Gaze" }}
+features = "statistics"
+channels = ["x"]
+[markers]
+stream = {{ type = "Markers" }}
+labels = {{ "clip/negative" = "negative", "clip/neutral" = "neutral", "clip/positive" = "positive" }}
+[network]
+scope = "machine"
+session_id = "{session}"
+[model.settings]
+steps = 60
+"""
+
+
+@dataclass(frozen=True)
+class LiveLab:
+    """A configuration in an LSL session of its own, and a bundle for it."""
+
+    folder: Path
+    config: Path
+    bundle: Path
+
+    @property
+    def settings(self) -> Configuration:
+        return load_configuration(self.config)
+
+    @property
+    def network(self) -> NetworkSettings:
+        return self.settings.network
+
+    def alone(self, folder: Path) -> LiveLab:
+        """The same in another LSL session."""
+        config = folder / "lab.toml"
+        config.write_text(CONFIG.format(session=uuid.uuid4().hex))
+        return LiveLab(folder, config, self.bundle)
+
+    @contextlib.contextmanager
+    def simulated(self, *options: str, devices: str = "eye,pps,markers") -> Iterator[subprocess.Popen[str]]:
+        """The laboratory's devices; the first channel of each is the number of the sample."""
+        command = [sys.executable, "-m", "rtemo", "simulate", str(self.config), "--numbered", "--devices"]
+        command += [devices, "--trial", "2", "--rest", "1", *options]
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as p:
+            assert p.stdout is not None
+            # One line a device, once it is there.
+            for _ in devices.split(","):
+                assert ": '" in p.stdout.readline()
+            try:
+                yield p
+            finally:
+                p.send_signal(signal.SIGTERM)
+                p.stdout.read()
+                p.wait(20)
+
+    def start(self, *options: object) -> subprocess.Popen[str]:
+        """Start a session in a process."""
+        command = [sys.executable, "-m", "rtemo", "run", self.config, "-m", self.bundle, "-p", "01"]
+        command += ["-o", self.folder / "out", *options]
+        return subprocess.Popen(
+            [*map(str, command)], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *options: object, timeout_s: float = 60.0) -> tuple[int, str, str]:
+        """Run a session to its end; gives exit code, output and errors."""
+        with self.start(*options) as process:
+            out, err = process.communicate(timeout=timeout_s)
+        return process.returncode, out, err
+
+    def session(self) -> Path:
+        """The folder of the latest session."""
+        return max((self.folder / "out" / "sub-01").iterdir())
+
+    def rows(self) -> list[dict[str, str]]:
+        """Its predictions.csv."""
+        return list(csv.DictReader((self.session() / "predictions.csv").read_text().splitlines()))
+
+    def events(self) -> list[dict]:
+        """Its events."""
+        return [json.loads(line) for line in (self.session() / "events.jsonl").read_text().splitlines()]
+
+    def agreement(self) -> Agreement:
+        """Whether a replay of its recording gives the same."""
+        return agreement(self.session(), self.settings, load_bundle(self.bundle))
+
+
+def make_live_lab(folder: Path) -> LiveLab:
+    """Train a bundle on a recorded session of the laboratory."""
+    config = folder / "lab.toml"
+    config.write_text(CONFIG.format(session=uuid.uuid4().hex))
+    lab = LiveLab(folder, config, folder / "bundle")
+    recording = folder / "calibration.xdf"
+    record_laboratory(recording, LaboratorySettings(trial_s=2.0, rest_s=1.0, numbered=True), 36.0)
+    save_bundle(lab.bundle, train_bundle(lab.settings, [extract(recording, lab.settings)], [], device="cpu").bundle)
+    return lab

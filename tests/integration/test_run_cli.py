@@ -1,0 +1,203 @@
+"""`rtemo run` over real LSL: what it writes, how it ends, and what it survives."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from live_lab import LiveLab
+
+pytestmark = pytest.mark.lsl
+
+
+SOME_WINDOWS = r" [1-9]\d* windows$"
+
+
+def until(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read a session's output up to a line that fits a pattern."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if re.search(pattern, line.rstrip()):
+            return "".join(lines)
+    raise AssertionError(f"{pattern!r} never came:\n{''.join(lines)}\n{process.stderr.read()}")
+
+
+def test_a_session_writes_everything_and_its_recording_replays_to_the_same(live_lab: LiveLab):
+    import pyxdf
+
+    with live_lab.simulated():
+        code, out, err = live_lab.run("--duration", "6")
+    assert (code, err) == (0, "")
+    folder = live_lab.session()
+    assert {path.name for path in folder.iterdir()} == {
+        "recording.xdf",
+        "predictions.csv",
+        "events.jsonl",
+        "config.toml",
+        "environment.json",
+    }
+    assert "windows predicted, 0 skipped" in out
+    assert folder.joinpath("config.toml").read_bytes() == live_lab.config.read_bytes()
+    rows = live_lab.rows()
+    assert len(rows) >= 5
+    assert all(row["available_pps"] == row["available_eye"] == "1" for row in rows)
+    told = live_lab.agreement()
+    assert told.holds, told
+    assert told.windows == len(rows)
+    assert told.largest == 0.0
+    streams, _ = pyxdf.load_xdf(str(folder / "recording.xdf"), dejitter_timestamps=False)
+    by_name = {stream["info"]["name"][0]: stream for stream in streams}
+    for name in ("SimulatedPeripheral", "SimulatedEye"):
+        # The first channel is the number of the sample: nothing is missing, nothing comes twice.
+        assert set(np.diff(by_name[name]["time_series"][:, 0])) == {1.0}
+    published = by_name["rtemo-prediction"]
+    assert published["info"]["type"] == ["Prediction"]
+    assert published["time_stamps"].tolist() == [float(row["stop"]) for row in rows]
+    assert published["time_series"][:, 0].tolist() == [float(row["p_negative"]) for row in rows]
+    assert any('"session-start"' in row[0] for row in by_name["rtemo-events"]["time_series"])
+
+
+def test_predictions_and_events_are_on_the_network(live_lab: LiveLab):
+    listener = """
+import sys, pylsl
+from rtemo.config import NetworkSettings
+from rtemo.liblsl import configure
+configure(NetworkSettings(scope="machine", session_id=sys.argv[1]))
+(found,) = pylsl.resolve_byprop("name", "rtemo-prediction", timeout=20)
+inlet = pylsl.StreamInlet(found, recover=False)
+print(*inlet.info(5).get_channel_labels(), sep="|")
+sample, stamp = inlet.pull_sample(10)
+print(stamp % 1.0, sum(sample[:3]), len(sample))
+"""
+    with live_lab.simulated(), live_lab.start("--duration", "8") as session:
+        until(session, "session ->")
+        command = [session.args[0], "-c", listener, live_lab.network.session_id]
+        heard = subprocess.run(command, capture_output=True, text=True, timeout=40, check=True)
+        session.communicate(timeout=40)
+    labels, sample = heard.stdout.splitlines()
+    names = ["negative", "neutral", "positive"]
+    assert labels.split("|") == [
+        *(f"p:{name}" for name in names),
+        *(f"shadow:{name}" for name in names),
+        *(f"{what}:{view}" for what in ("weight", "contribution", "available", "coverage") for view in ("pps", "eye")),
+        "age_s",
+    ]
+    phase, total, count = sample.split()
+    assert float(phase) == 0.0
+    assert float(total) == pytest.approx(1.0, abs=1e-5)
+    assert int(count) == 15
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_session_is_whole(live_lab: LiveLab, number: signal.Signals):
+    with live_lab.simulated(), live_lab.start() as session:
+        until(session, SOME_WINDOWS)
+        session.send_signal(number)
+        out, err = session.communicate(timeout=20)
+    assert session.returncode == 130
+    assert "interrupted" in err
+    assert "windows predicted" in out
+    assert live_lab.events()[-1]["event"] == "session-stop"
+    assert live_lab.agreement().holds
+
+
+def test_a_view_that_drops_out_and_comes_back_under_a_new_source_id(live_lab: LiveLab):
+    with live_lab.simulated("--fault", "eye:drop@6+2,eye:newid@11"):
+        code, _, err = live_lab.run("--duration", "12")
+    assert (code, err) == (0, "")
+    rows = live_lab.rows()
+    assert all(row["available_pps"] == "1" for row in rows)
+    there = "".join(row["available_eye"] for row in rows)
+    # A hole of two seconds touches three windows, or four where it begins just before an edge; one of a moment, one or two.
+    assert there.startswith("1")
+    assert 4 <= there.count("0") <= 6
+    assert there.endswith("1")
+    lost = there.index("0")
+    assert all(float(row["age_s"]) < 0.25 for row in rows[lost:])
+    opened = [event for event in live_lab.events() if event["event"] == "stream-opened" and event["stream"] == "eye"]
+    assert [event["again"] for event in opened] == [False, True, True]
+    assert opened[2]["source_id"] != opened[1]["source_id"]
+    told = live_lab.agreement()
+    assert told.holds, told
+
+
+def test_a_required_stream_that_is_not_there_ends_it_before_anything_is_written(live_lab: LiveLab):
+    with live_lab.simulated(devices="eye"):
+        code, _, err = live_lab.run("--wait", "0.5", "--duration", "3")
+    assert code == 3
+    assert "'pps' wants a stream with type = 'Peripheral'" in err
+    assert not (live_lab.folder / "out").exists()
+
+
+def test_a_stream_that_is_absent_is_missing_until_it_comes(live_lab: LiveLab):
+    with live_lab.simulated("--fault", "eye:absent@0+6"):
+        code, _, err = live_lab.run("--wait", "1", "--duration", "8")
+    assert code == 0
+    assert "eye: no stream yet" in err
+    rows = live_lab.rows()
+    there = "".join(row["available_eye"] for row in rows)
+    assert there.startswith("0")
+    assert there.endswith("1")
+    assert "10" not in there
+    assert live_lab.agreement().holds
+
+
+def test_two_streams_alike_are_refused_with_a_listing(live_lab: LiveLab):
+    with live_lab.simulated("--fault", "eye:twin@0"):
+        code, _, err = live_lab.run("--duration", "3")
+    assert code == 3
+    assert "several streams fit" in err
+    assert err.count("SimulatedEye") == 2
+    assert not (live_lab.folder / "out").exists()
+
+
+def test_kill_9_loses_less_than_a_second_of_the_recording(live_lab: LiveLab):
+    import pyxdf
+
+    with live_lab.simulated(), live_lab.start() as session:
+        until(session, SOME_WINDOWS)
+        time.sleep(0.7)  # anywhere between two writes
+        session.kill()
+        session.communicate(timeout=20)
+    path = live_lab.session() / "recording.xdf"
+    streams, _ = pyxdf.load_xdf(str(path), dejitter_timestamps=False)
+    by_name = {stream["info"]["name"][0]: stream for stream in streams}
+    ends = {name: by_name[name]["time_stamps"][-1] for name in ("SimulatedPeripheral", "SimulatedEye")}
+    assert max(ends.values()) - min(ends.values()) < 1.0
+    last_event = live_lab.events()[-1]["stamp"]
+    assert last_event - 1.0 < max(ends.values())
+    told = live_lab.agreement()
+    assert not told.different
+
+
+def test_an_error_in_a_thread_ends_the_session_with_its_message_and_all_data(live_lab: LiveLab):
+    program = """
+import sys
+from pathlib import Path
+from rtemo.config import load_configuration
+from rtemo.live.session import LiveSession
+from rtemo.model.bundle import load_bundle
+seen = []
+def on_windows(windows):
+    seen.extend(windows)
+    if len(seen) >= 3:
+        raise RuntimeError("the hook broke")
+session = LiveSession(load_configuration(sys.argv[1]), load_bundle(sys.argv[2]), device="cpu", on_windows=on_windows)
+session.find(10.0)
+session.run(Path(sys.argv[3]), "01", duration_s=30.0)
+"""
+    with live_lab.simulated() as simulation:
+        command = [simulation.args[0], "-c", program, live_lab.config, live_lab.bundle, live_lab.folder / "out"]
+        broken = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, check=False)
+    assert broken.returncode == 1
+    assert "RuntimeError: the hook broke" in broken.stderr
+    kinds = [event["event"] for event in live_lab.events()]
+    assert "error" in kinds
+    assert kinds[-1] == "session-stop"
+    assert not live_lab.agreement().different
