@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rtemo.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -76,7 +78,7 @@ def refuse_duplicates(recordings: Iterable[Path]) -> None:
 def warn(lines: Iterable[str]) -> None:
     """Say what the user should know, on stderr, one line each."""
     for line in lines:
-        sys.stderr.write(f"warning: {line}\n")
+        sys.stderr.write(f"warning: {printable(line)}\n")
 
 
 def progress_bar() -> Progress:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtemo.cli.common import Unsynchronised, output
+from rtemo.printable import printable
 
 if TYPE_CHECKING:
     from rtemo.inspection import Report, StreamReport
@@ -46,7 +47,7 @@ def _show(report: Report) -> None:
     console = output()
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(printable(text), highlight=False, soft_wrap=True)
 
     say(f"{escape(report.origin)}: {len(report.streams)} streams, {report.duration_s:.3f} s")
     for stream in report.streams:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.clock import Measurement
-from rtemo.sources.lsl.inlet import Inlet, NoMeasurementError, Pulled, StreamEndedError, StreamRefusedError
+from rtemo.sources.lsl.inlet import Inlet, Pulled, StreamEndedError, StreamRefusedError, UnmeasuredError
 from rtemo.sources.lsl.matching import Visible
 from rtemo.types import Floats
 from rtemo.worker import Worker
@@ -164,7 +164,7 @@ class Connection:
             except StreamEndedError:
                 # The pull meets the same end, and reports it.
                 return
-            except NoMeasurementError as error:
+            except UnmeasuredError as error:
                 if not failed:
                     failed = True
                     self._sink.noticed(self.key, "clock-unmeasured", {"reason": str(error)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from rtemo.clock import Measurement
 from rtemo.liblsl import local_clock
+from rtemo.sources.lsl.clocks import measure_clock
 from rtemo.types import Floats
 from rtemo.xdf import StreamHeader
 from rtemo.xdf.chunks import MAX_XML_BYTES, XdfError, parse_stream_header
@@ -33,7 +33,7 @@ class StreamRefusedError(Exception):
     """What the outlet says of itself cannot be used."""
 
 
-class NoMeasurementError(Exception):
+class UnmeasuredError(Exception):
     """The clock of the outlet's machine did not answer in time."""
 
 
@@ -84,7 +84,6 @@ class Inlet:
             self.header: StreamHeader = parse_stream_header(0, self.xml)
         except XdfError as error:
             raise StreamRefusedError(str(error)) from error
-        self._measure = _time_correction_ex()
         channels = max(1, self.header.channel_count)
         if self.header.is_text:
             self._buffer = None
@@ -141,20 +140,17 @@ class Inlet:
 
         Raises
         ------
-        NoMeasurementError, StreamEndedError
+        UnmeasuredError, StreamEndedError
         """
-        uncertainty, remote, code = ctypes.c_double(), ctypes.c_double(), ctypes.c_int()
-        offset_s = self._measure(
-            self._inlet.obj, ctypes.byref(remote), ctypes.byref(uncertainty), timeout_s, ctypes.byref(code)
-        )
         try:
-            pylsl.util.handle_error(code)
+            measured = measure_clock(self._inlet, timeout_s)
         except pylsl.util.TimeoutError as error:
-            raise NoMeasurementError(str(error)) from error
+            raise UnmeasuredError(str(error)) from error
         except RuntimeError as error:
             raise StreamEndedError(str(error)) from error
         # Liblsl tells the round trip of its best probe; the offset errs by half of it at most.
-        return Measurement(local_clock() - offset_s, offset_s, uncertainty.value / 2)
+        half_s = None if measured.uncertainty_s is None else measured.uncertainty_s / 2
+        return Measurement(local_clock() - measured.offset_s, measured.offset_s, half_s)
 
     def was_clock_reset(self) -> bool:
         """Whether liblsl noticed a reset of the outlet's clock since it was last asked."""
@@ -164,17 +160,3 @@ class Inlet:
         """Let the outlet go; no other call may be under way."""
         self._inlet.close_stream()
         del self._inlet
-
-
-def _time_correction_ex() -> Any:
-    """Liblsl's measurement with its uncertainty, which pylsl does not offer."""
-    function = pylsl.lib.lib["lsl_time_correction_ex"]
-    function.restype = ctypes.c_double
-    function.argtypes = [
-        ctypes.c_void_p,
-        ctypes.POINTER(ctypes.c_double),
-        ctypes.POINTER(ctypes.c_double),
-        ctypes.c_double,
-        ctypes.POINTER(ctypes.c_int),
-    ]
-    return function
