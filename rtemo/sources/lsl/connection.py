@@ -170,7 +170,7 @@ class Connection:
                     self._sink.noticed(self.key, "clock-unmeasured", {"reason": str(error)})
                 continue
             if inlet.was_clock_reset():
-                self._sink.noticed(self.key, "clock-reset", {"offset_s": measurement.offset_s})
+                self._sink.noticed(self.key, "clock-reset-suspected", {"offset_s": measurement.offset_s})
             self._sink.measured(self.key, measurement)
             self._stop.wait(MEASURE_APART_S)
             self._measure_wanted.wait(MEASURE_EVERY_S - MEASURE_APART_S)
