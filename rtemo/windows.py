@@ -54,11 +54,14 @@ class Share:
     gap : bool
         True where the window touches a gap: a segment that is not the stream's first begins in it, or one
         ends in it that another has followed by the time of closing.
+    newest_s : float
+        Stamp of the newest sample; -inf where there is none.
     """
 
     samples: int
     coverage: float
     gap: bool
+    newest_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,28 +397,37 @@ class Windower:
         return windows
 
     def _window(self, index: int) -> Window:
+        shares = {key: self.share(key, index) for key in self._streams}
+        newest_s = max((share.newest_s for share in shares.values() if share.samples), default=math.nan)
         cells = self.grid.cells(index)
-        length_s = self.grid.length_s
-        newest_s = math.nan
-        shares = {}
-        for key, stream in self._streams.items():
-            samples, gap = 0, False
-            for cell in stream.cells:
-                if cell.index >= cells.stop:
-                    break
-                if cell.index >= cells.start:
-                    samples += cell.samples
-                    gap = gap or cell.gap
-                    if cell.samples and not newest_s >= cell.newest_s:
-                        newest_s = cell.newest_s
-            if stream.rate_hz > 0:
-                coverage = min(1.0, samples / (stream.rate_hz * length_s))
-                behind = stream.newest_s + HOLE_PERIODS / stream.rate_hz < self.grid.stop_s(index)
-                gap = gap or (self._ends_are_gaps and behind and samples > 0)
-            else:
-                coverage = 1.0 if samples else 0.0
-            shares[key] = Share(samples, coverage, gap)
         return Window(index, self.grid.start_s(index), self.grid.stop_s(index), cells, shares, newest_s)
+
+    def share(self, key: str, index: int) -> Share:
+        """What of a stream lies in a window that has not closed yet, as far as it has come."""
+        stream, cells = self._streams[key], self.grid.cells(index)
+        samples, gap, newest_s = 0, False, -math.inf
+        for cell in stream.cells:
+            if cell.index >= cells.stop:
+                break
+            if cell.index >= cells.start:
+                samples += cell.samples
+                gap = gap or cell.gap
+                if cell.samples:
+                    newest_s = max(newest_s, cell.newest_s)
+        if stream.rate_hz > 0:
+            coverage = min(1.0, samples / (stream.rate_hz * self.grid.length_s))
+            if self._ends_are_gaps and samples:
+                gap = gap or stream.newest_s + HOLE_PERIODS / stream.rate_hz < self.grid.stop_s(index)
+        else:
+            coverage = 1.0 if samples else 0.0
+        return Share(samples, coverage, gap, newest_s)
+
+    def is_over(self, key: str, index: int) -> bool:
+        """Whether, live, no sample of a regular stream can come any more for a window."""
+        stream = self._streams[key]
+        if stream.rate_hz <= 0:
+            return False
+        return stream.newest_s + NEXT_PERIODS / stream.rate_hz + EDGE_TOLERANCE_S >= self.grid.stop_s(index)
 
     def _drop(self, before: int) -> None:
         """Forget the cells before the one given."""

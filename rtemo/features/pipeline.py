@@ -34,6 +34,7 @@ class _View:
     smoother: Smoother
     width: int
     unfit: str = ""
+    early: tuple[int, Share, Floats | Missing] | None = None
 
 
 class FeaturePipeline:
@@ -83,7 +84,7 @@ class FeaturePipeline:
         ends_are_gaps: bool = False,
     ) -> None:
         grid = Grid(config.window.length_s, config.window.hop)
-        self._grid, self._origin = grid, origin
+        self._grid, self._origin, self._live = grid, origin, live
         self.names: dict[str, tuple[str, ...]] = {}
         self.bound: dict[str, StreamDescription | None] = {}
         self.warnings: list[str] = []
@@ -201,7 +202,25 @@ class FeaturePipeline:
                 if piece.begins_segment:
                     extractor.begin_segment()
                 extractor.push(piece.cell, chunk.stamps_s[piece.first : piece.stop], values[piece.first : piece.stop])
+        if self._live:
+            self._look_ahead(chunk.stream, views)
         return self._features(self._windower.close_ready())
+
+    def _look_ahead(self, stream: str, views: list[_View]) -> None:
+        """Work out features of the open window as soon as a stream is through with it, while others are still awaited.
+
+        When the window closes, only what depends on the last stream is left to do.
+        """
+        index = self._windower.next_window
+        if index is None or not self._windower.is_over(stream, index):
+            return
+        grid, share = self._grid, self._windower.share(stream, index)
+        for view in views:
+            if view.early is None or view.early[:2] != (index, share):
+                closing = ClosingWindow(
+                    index, grid.start_s(index), grid.stop_s(index), grid.cells(index), share.samples
+                )
+                view.early = index, share, self._raw_features(view, closing, share)
 
     def advance(self, now_s: float) -> list[FeatureWindow]:
         """Close, live, the windows that ended ``lateness_s`` before now (LSL clock seconds)."""
@@ -252,6 +271,15 @@ class FeaturePipeline:
         )
 
     def _view_features(self, view: _View, window: Window, share: Share) -> Floats | Missing:
+        if view.early is not None and view.early[:2] == (window.index, share) and not view.unfit:
+            features = view.early[2]
+        else:
+            closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
+            features = self._raw_features(view, closing, share)
+        return features if isinstance(features, Missing) else view.smoother.update(window.index, features)
+
+    def _raw_features(self, view: _View, closing: ClosingWindow, share: Share) -> Floats | Missing:
+        """Features before smoothing, or why the view is missing."""
         least = view.settings.min_coverage
         if view.unfit:
             return Missing(view.unfit)
@@ -261,9 +289,7 @@ class FeaturePipeline:
             return Missing("no samples")
         if share.samples == 0 or share.coverage < least:
             return Missing(f"coverage {share.coverage:.2f} < {least:.2f}")
-        closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
-        features = view.extractor.close(closing)
-        return features if isinstance(features, Missing) else view.smoother.update(window.index, features)
+        return view.extractor.close(closing)
 
 
 def differences(was: StreamDescription, now: StreamDescription) -> list[str]:
