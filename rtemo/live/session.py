@@ -8,7 +8,7 @@ import math
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rtemo.clock import Clock, LslClock, Measurement
 from rtemo.config import Configuration
-from rtemo.errors import ConfigurationError, StreamError
+from rtemo.errors import ConfigurationError, RecordingError, StreamError
 from rtemo.features.pipeline import FeaturePipeline
 from rtemo.grid import Grid
 from rtemo.liblsl import configure
@@ -27,6 +27,7 @@ from rtemo.live.wanted import expected_streams, stream_names, wanted_streams
 from rtemo.live.worker import ModelWorker
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
+from rtemo.outputs.backlog import RECORDER_LOST
 from rtemo.outputs.events import Event, EventLog
 from rtemo.outputs.folder import (
     EVENTS,
@@ -175,6 +176,7 @@ class LiveSession:
         )
         self._stop = threading.Event()
         self._error: BaseException | None = None
+        self._lost: object = None
         self._early: list[Event] | None = []
         self._log: EventLog | None = None
         self._shown: deque[Event] = deque(maxlen=EVENTS_SHOWN)
@@ -315,6 +317,11 @@ class LiveSession:
             last = self._run(folder, duration_s, on_status, status_every_s, closing)
         if self._error is not None:
             raise self._error
+        if self._lost is not None:
+            raise RecordingError(
+                f"{folder / RECORDING}: the disk refused the end of the recording ({self._lost} samples are missing).",
+                cure="Make room; what is in the file is whole, and rtemo repair adds the footers.",
+            )
         return last
 
     def _run(
@@ -335,7 +342,7 @@ class LiveSession:
         recorder = Recorder(
             folder / RECORDING,
             clock=self._clock,
-            on_alarm=lambda kind, details: self._emit(kind, **details),
+            on_alarm=self._alarm,
             on_error=self._fail,
         )
         closing.callback(recorder.close)
@@ -455,6 +462,12 @@ class LiveSession:
             self._shown.append(event)
         elif self._log is not None:
             self._log.emit(event)
+
+    def _alarm(self, kind: str, details: Mapping[str, object]) -> None:
+        """Take an alarm of the recorder; what is lost for good makes the session fail in the end."""
+        if kind == RECORDER_LOST:
+            self._lost = details.get("samples")
+        self._emit(kind, **details)
 
     def _begin_log(self, log: EventLog) -> None:
         early, self._early, self._log = self._early or [], None, log

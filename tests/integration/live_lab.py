@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rtemo.config import Configuration, NetworkSettings, load_configuration
 from rtemo.demonstration import record_laboratory
@@ -87,12 +88,12 @@ class LiveLab:
                 p.stdout.read()
                 p.wait(20)
 
-    def start(self, *options: object) -> subprocess.Popen[str]:
+    def start(self, *options: object, **process: Any) -> subprocess.Popen[str]:
         """Start a session in a process."""
         command = [sys.executable, "-m", "rtemo", "run", self.config, "-m", self.bundle, "-p", "01"]
         command += ["-o", self.folder / "out", *options]
         return subprocess.Popen(
-            [*map(str, command)], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*map(str, command)], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **process
         )
 
     def run(self, *options: object, timeout_s: float = 60.0) -> tuple[int, str, str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import resource
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 from live_lab import LiveLab
+from network import OUTLETS
+
+from rtemo.sources.xdf import XdfSource
+from rtemo.types import Chunk
 
 pytestmark = pytest.mark.lsl
 
@@ -114,7 +121,7 @@ def test_a_view_that_drops_out_and_comes_back_under_a_new_source_id(live_lab: Li
     rows = live_lab.rows()
     assert all(row["available_pps"] == "1" for row in rows)
     there = "".join(row["available_eye"] for row in rows)
-    # A hole of two seconds touches three windows, or four where it begins just before an edge; one of a moment, one or two.
+    # A hole of two seconds touches three windows, or four from just before an edge; one of a moment, one or two.
     assert there.startswith("1")
     assert 4 <= there.count("0") <= 6
     assert there.endswith("1")
@@ -201,3 +208,41 @@ session.run(Path(sys.argv[3]), "01", duration_s=30.0)
     assert "error" in kinds
     assert kinds[-1] == "session-stop"
     assert not live_lab.agreement().different
+
+
+def test_a_full_disk_is_an_alarm_and_predictions_go_on(live_lab: LiveLab):
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    with live_lab.simulated(), live_lab.start("--duration", "9", preexec_fn=little_room) as session:
+        _, err = session.communicate(timeout=60)
+    assert session.returncode == 1
+    assert "the disk refused the end of the recording" in err
+    rows = live_lab.rows()
+    assert len(rows) >= 7
+    assert [int(row["window"]) for row in rows] == list(range(int(rows[0]["window"]), int(rows[-1]["window"]) + 1))
+    kinds = [event["event"] for event in live_lab.events()]
+    assert "recorder-error" in kinds
+    assert "recorder-lost" in kinds
+    # What is in the file is whole.
+    source = XdfSource(live_lab.session() / "recording.xdf")
+    numbers = np.concatenate([c.values[:, 0] for c in source if isinstance(c, Chunk) and c.values.shape[1] == 8])
+    source.close()
+    assert len(numbers) > 256
+    assert set(np.diff(numbers)) == {1.0}
+
+
+def test_a_hostile_description_is_refused_in_printable_words(live_lab: LiveLab):
+    hostile = {"name": "../../evil\x1b[31m", "type": "Gaze", "rate_hz": 120.0, "labels": ["x", "y"]}
+    outlets = [sys.executable, str(OUTLETS), live_lab.network.session_id, json.dumps([hostile])]
+    with (
+        live_lab.simulated(devices="pps"),
+        subprocess.Popen(outlets, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout.readline() == "ready\n"
+        code, out, err = live_lab.run("--duration", "2")
+        process.kill()
+    assert code == 3
+    assert "the stream cannot be used" in err
+    assert "\x1b" not in out + err
+    assert not (live_lab.folder / "out").exists()
