@@ -2,9 +2,9 @@
 
 Samples of a regular stream are made at equal intervals, but their stamps scatter. Per segment a line (start
 and period) is followed through the means of blocks of 0.2 s by a recursive least-squares fit that forgets
-over half a minute. The samples of a block lie on the line known from the blocks before, so nothing waits and
-nothing depends on how samples are cut into chunks: blocks are counted from the start of the segment, and all
-sums run over whole blocks.
+over half a minute. The samples of a block lie on the line known from the blocks before, so nothing waits but the
+very first block, whose mean the line starts from; and nothing depends on how samples are cut into chunks: blocks
+are counted from the start of the segment, and all sums run over whole blocks.
 
 **What a gap is.** A stamp that is later than the line by more than 0.6 periods, six times the jitter's
 standard deviation, and 1.5 times the largest departure of late, is suspect. If one of the samples of the next
@@ -255,7 +255,13 @@ class Dejitter:
             if not abs(float(stamps_s[1]) - first) < NEAR_ZERO_S + 60.0:
                 self.rejected += 1
                 return 1
-        self._base_s = first
+        if len(stamps_s) < self._block and not last:
+            return None
+        # One stamp alone would shift the first blocks by all of its jitter.
+        offsets = stamps_s[: self._block] - first - self._nominal_s * self._ramp[: len(stamps_s)]
+        late, _ = _gate(self._nominal_s, _SIGMA_START_S**2, 0.0)
+        together = float(offsets.max() - offsets.min()) <= 2 * late
+        self._base_s = first + (float(offsets.mean()) if together else 0.0)
         self._line = _Line(0.0, self._block * self._nominal_s, 0.0)
         return 0
 

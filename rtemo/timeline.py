@@ -137,6 +137,7 @@ class Timeline:
         self._measured = measured
         self._delay_s = delay_s
         self._held: list[Piece] = []
+        self._held_s = 0.0
         self._doubtful = False
         self._measured_s = -math.inf
         self._last: tuple[int, float] | None = None
@@ -158,10 +159,14 @@ class Timeline:
         self._measured_s = time_s
         if not self._held:
             return []
-        if not self._confirmed(float(self._held[0].stamps_s[0]), float(self._held[-1].stamps_s[-1])):
-            self._doubtful = True
-            return []
-        return self._release()
+        last_s = float(self._held[-1].stamps_s[-1])
+        for count, piece in enumerate(self._held):
+            if self._confirmed(float(piece.stamps_s[0]), last_s):
+                # What came before it has stamps to which the clock did not come: it went back since.
+                self._give_up(count)
+                return self._release()
+        self._doubtful = True
+        return []
 
     def push(self, stamps_s: Floats, values: NDArray[np.generic]) -> list[Piece]:
         """Take samples in the order in which they came; give those that can be placed."""
@@ -171,8 +176,7 @@ class Timeline:
         """Give what is held, as no more will come."""
         placed = self._pass(self.stamps.finish())
         if self._doubtful:
-            self.unplaced += sum(len(piece.stamps_s) for piece in self._held)
-            self._held = []
+            self._give_up(len(self._held))
         return placed + self._release()
 
     def _pass(self, pieces: list[Piece]) -> list[Piece]:
@@ -201,17 +205,23 @@ class Timeline:
         # That a clock went back needs a measurement; that it went on is likely.
         self._doubtful |= piece.reset
         self._held.append(piece)
-        held_s = float(piece.stamps_s[-1] - self._held[0].stamps_s[0])
-        if held_s > PATIENCE_S and not self._doubtful:
+        self._held_s += float(piece.stamps_s[-1] - piece.stamps_s[0])
+        if self._held_s > PATIENCE_S and not self._doubtful:
             # Nobody measures this clock any more: then a jump forward is a gap.
             return self._release()
-        if held_s > MAX_HELD_S:
-            self.unplaced += len(self._held[0].stamps_s)
-            del self._held[0]
+        while self._held_s > MAX_HELD_S and len(self._held) > 1:
+            self._give_up(1)
         return []
 
+    def _give_up(self, count: int) -> None:
+        """Drop the first pieces that wait."""
+        for piece in self._held[:count]:
+            self.unplaced += len(piece.stamps_s)
+            self._held_s -= float(piece.stamps_s[-1] - piece.stamps_s[0])
+        del self._held[:count]
+
     def _release(self) -> list[Piece]:
-        held, self._held, self._doubtful = self._held, [], False
+        held, self._held, self._held_s, self._doubtful = self._held, [], 0.0, False
         return [self._place(piece) for piece in held]
 
     def _place(self, piece: Piece) -> Piece:

@@ -231,11 +231,9 @@ class FeaturePipeline:
         return self._features(self._windower.end_stream(key)) if key in self._by_stream else []
 
     def end(self, last_window: int | None = None) -> list[FeatureWindow]:
-        """Nothing more comes at all: close every window that holds a sample, and those up to the one given."""
-        windows = self._windower.close_all()
-        if last_window is not None:
-            windows += self._windower.close_to(last_window)
-        return self._features(windows)
+        """Nothing more comes at all: close every window that holds a sample, or those up to the one given."""
+        windower = self._windower
+        return self._features(windower.close_all() if last_window is None else windower.close_to(last_window))
 
     def _features(self, windows: list[Window]) -> list[FeatureWindow]:
         return [self._feature_window(window) for window in windows]

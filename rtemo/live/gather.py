@@ -281,7 +281,10 @@ class Gatherer:
             self._say_late(work)
 
     def end(self) -> None:
-        """Nothing more comes: decide on what is held, as a replay does at its end, and close what is over."""
+        """Nothing more comes: decide on what is held, as a replay does at its end, and close what has waited enough.
+
+        A window that ended just now, whose last samples were under way still, is not closed without them.
+        """
         work = self._work
         if work is None:
             return
@@ -289,7 +292,7 @@ class Gatherer:
             self._release(stream)
             if stream.track is not None:
                 self._deliver(work, stream, stream.track.decoder.finish())
-        self._give(work, work.pipeline.end())
+        self._give(work, work.pipeline.advance(self._clock.now_s()))
         self._say_late(work)
 
     def status(self, now_s: float) -> list[StreamStatus]:

@@ -135,3 +135,18 @@ def test_the_delay_of_a_device_is_taken_off_its_stamps() -> None:
     line.measure(1000.0, 5.0)
     (piece,) = line.push(1000 + np.arange(50) / 100, np.arange(50))
     np.testing.assert_allclose(piece.stamps_s, 1004.75 + np.arange(50) / 100, atol=1e-6)
+
+
+def test_stamps_that_jump_and_come_back_cost_only_what_was_wrong() -> None:
+    line, placed = Timeline(120.0, measured=True), []
+    line.measure(10.0, 50.0)
+    for k in range(0, 60 * 120, 12):
+        n = np.arange(k, k + 12)
+        stamps = 10 + n / 120
+        placed += line.push(stamps + 1000.0 * ((stamps >= 18) & (stamps < 22)), n)
+        if line.waiting or k % 600 == 0:
+            placed += line.measure(10 + (k + 12) / 120, 50.0)
+    given = np.array(numbers(placed))
+    np.testing.assert_array_equal(np.setdiff1d(np.arange(7200), given), np.arange(960, 1440))
+    assert line.unplaced == 480
+    np.testing.assert_allclose(np.concatenate([p.stamps_s for p in placed]), 60 + given / 120, atol=1e-6)
