@@ -33,10 +33,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from live_outlets import DEVICES, Phase
+from live_outlets import DEVICES, Phase, network
 from numpy.typing import NDArray
 
-from rtemo.config import NetworkSettings
 from rtemo.liblsl import configuration_text, versions
 
 HERE = Path(__file__).resolve().parent
@@ -127,6 +126,15 @@ class Outcome:
         }
 
 
+def checkout() -> str:
+    """Commit that is measured, with a mark where the files differ from it; empty outside a checkout."""
+    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def percentiles_ms(seconds: list[float]) -> dict[str, float] | None:
     if not seconds:
         return None
@@ -142,14 +150,14 @@ class Bench:
         self.session = f"bench-{uuid.uuid4().hex[:12]}"
         self.skipped: dict[str, str] = {}
         self.loads: list[float] = []
-        network = NetworkSettings(scope="machine", session_id=self.session)
         configuration = scratch / "lsl_api.cfg"
-        configuration.write_text(configuration_text(network), encoding="ascii")
+        configuration.write_text(configuration_text(network(self.session)), encoding="ascii")
         self.environment = {
             **os.environ,
             **dict.fromkeys(THREADS, "1"),
             "LSLAPICFG": str(configuration),
-            "PYTHONPATH": str(HERE),
+            # The package beside this file, whichever one is installed.
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)]),
             "PYTHONUNBUFFERED": "1",
         }
         self.pythons = {"": sys.executable}
@@ -362,6 +370,7 @@ def compete(bench: Bench, chosen: list[Contestant], share: int) -> dict[str, obj
             task = bench.start(HERE / "peers" / "rtemo_task.py", "--hop", str(hop_s), "--out", str(folder))
             if task.wait():
                 raise RuntimeError("no bundle")
+    commit = checkout()
     outcomes: dict[tuple[str, float], Outcome] = {}
     lateness_s: dict[str, list[float]] = {key: [] for key in DEVICES}
     order = random.Random(0)
@@ -389,7 +398,7 @@ def compete(bench: Bench, chosen: list[Contestant], share: int) -> dict[str, obj
             lateness_s[key] += (log[:, 2] - log[:, 1]).tolist()
         for who, hop_s, out in runs:
             judge(outcomes.setdefault((who.name, hop_s), Outcome()), who, hop_s, out, logs)
-    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, ", end="")
+    print(f"{commit}, {platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, ", end="")
     print(f"load average before the runs {min(bench.loads):.2f} to {max(bench.loads):.2f}; latencies from the push")
     late = {key: percentiles_ms(values) for key, values in lateness_s.items()}
     print("pushes behind their schedule, p50 / p99 ms: ", end="")
@@ -404,6 +413,7 @@ def compete(bench: Bench, chosen: list[Contestant], share: int) -> dict[str, obj
         print(f"{peer} was skipped: {reason}")
     return {
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+        "commit": commit,
         "lsl": versions(),
         "load_average": bench.loads,
         "pushes_behind_schedule_ms": late,

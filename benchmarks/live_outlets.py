@@ -78,6 +78,11 @@ class Phase:
     chunk: int = 0
 
 
+def network(session: str) -> NetworkSettings:
+    """One LSL session on this machine; asked directly, as other LSL programs on it take part in what is multicast."""
+    return NetworkSettings(scope="machine", session_id=session, known_peers=["127.0.0.1"])
+
+
 def publish(device: Device, phase: Phase, source_id: str, stop: threading.Event) -> NDArray[np.float64]:
     """Push samples at their moments until told to stop.
 
@@ -120,7 +125,7 @@ def main() -> None:
     parser.add_argument("--chunk-phase", type=int, default=0)
     parser.add_argument("--log", type=Path, required=True)
     arguments = parser.parse_args()
-    configure(NetworkSettings(scope="machine", session_id=arguments.session))
+    configure(network(arguments.session))
     stop = threading.Event()
 
     def wait_for_end() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from common import LENGTH_S
-from live_outlets import DEVICES
+from live_outlets import DEVICES, network
 
 from rtemo.config import Configuration, parse_configuration
 from rtemo.types import Chunk, Marker, StreamDescription
@@ -40,7 +40,7 @@ def configuration(hop_s: float, views: Sequence[str], session: str, *, markers: 
         "window": {"length_s": LENGTH_S, "hop_s": hop_s},
         "views": {view: {"stream": {"name": DEVICES[view].name}, "features": FEATURES[view]} for view in views},
         "model": {"settings": {"steps": 300}},
-        "network": {"scope": "machine", "session_id": session},
+        "network": network(session).model_dump(),
     }
     if markers:
         config["markers"] = {"stream": {"type": "Markers"}, "labels": {label: label for label in LABELS}}
