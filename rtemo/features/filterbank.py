@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from rtemo.features.base import ClosingWindow
 from rtemo.features.spectrum import check_band
@@ -54,6 +53,10 @@ class FilterBank:
     ) -> None:
         for name, edges in bands.items():
             check_band(name, edges, rate_hz, where=where, below_half=True)
+        # Only where a filter bank is asked for: it costs 70 MB that a live session can do without.
+        from scipy.signal import butter, sosfilt
+
+        self._sosfilt = sosfilt
         self._sections = [butter(order, edges, btype="bandpass", output="sos", fs=rate_hz) for edges in bands.values()]
         self._channels = channels
         self._cells: dict[int, _Sums] = {}
@@ -103,7 +106,7 @@ class FilterBank:
         sums = self._cells[cell]
         sums.samples += len(block)
         for band, sections in enumerate(self._sections):
-            filtered, self._states[band] = sosfilt(sections, centred, axis=0, zi=self._states[band])
+            filtered, self._states[band] = self._sosfilt(sections, centred, axis=0, zi=self._states[band])
             sums.first[band] += filtered.sum(axis=0)
             sums.second[band] += (filtered * filtered).sum(axis=0)
         if not whole.all():

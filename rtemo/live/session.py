@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gc
 import math
 import socket
 import threading
@@ -365,6 +366,9 @@ class LiveSession:
         self._offset_own(recorder, own, began_s)
         ticking = threading.Event()
         ticker = Worker("rtemo-tick", lambda: self._tick(ticking, recorder, own, began_s), self._fail)
+        # What is there by now stays: the collector need not look through all of torch while a window waits.
+        gc.collect()
+        gc.freeze()
         model.start()
         ticker.start()
         try:
