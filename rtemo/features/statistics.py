@@ -45,14 +45,22 @@ def window_statistics(stamps_s: Floats, values: Floats) -> Floats:
         minimum, maximum, and mean absolute difference of neighbours. Slope and difference of a single sample
         are 0.
     """
-    mean = values.mean(axis=0)
+    count = len(values)
+    # Plain reductions: the methods of the same names do as much again around them, and a window waits for this.
+    result = np.empty((values.shape[1], len(STATISTICS)))
+    mean = np.add.reduce(values) / count
     centred = values - mean
-    time_s = stamps_s - stamps_s.mean()
+    time_s = stamps_s - np.add.reduce(stamps_s) / count
     spread = time_s @ time_s
-    slope = time_s @ centred / spread if spread > 0 else np.zeros_like(mean)
-    change = np.abs(np.diff(values, axis=0)).mean(axis=0) if len(values) > 1 else np.zeros_like(mean)
-    std = np.sqrt((centred * centred).mean(axis=0))
-    return np.stack([mean, std, slope, values.min(axis=0), values.max(axis=0), change], axis=1)
+    result[:, 0] = mean
+    result[:, 2] = time_s @ centred / spread if spread > 0 else 0.0
+    centred *= centred
+    result[:, 1] = np.sqrt(np.add.reduce(centred) / count)
+    result[:, 3] = np.minimum.reduce(values)
+    result[:, 4] = np.maximum.reduce(values)
+    change = values[1:] - values[:-1]
+    result[:, 5] = np.add.reduce(np.abs(change, out=change)) / (count - 1) if count > 1 else 0.0
+    return result
 
 
 class Statistics:
