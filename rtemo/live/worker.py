@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import queue
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from rtemo.clock import Clock
 from rtemo.session import Sink, WindowPredictor
-from rtemo.types import FeatureWindow
+from rtemo.types import FeatureWindow, Prediction
 from rtemo.worker import Worker
 
 MAX_LAG_S = 1.0
-"""Newest wins: what ended so long before the newest window that waits is skipped, and published as skipped."""
+"""Newest wins: a window that ended longer than this before the newest one offered is published as skipped."""
 STOP_WITHIN_S = 10.0
 
 
@@ -52,6 +53,7 @@ class ModelWorker:
         self._on_skip = on_skip
         self._queue: queue.SimpleQueue[list[FeatureWindow] | None] = queue.SimpleQueue()
         self._thread = Worker("rtemo-model", self._work, on_error)
+        self._ending = False
 
     def start(self) -> None:
         """Begin to predict."""
@@ -68,32 +70,35 @@ class ModelWorker:
             self._thread.join(STOP_WITHIN_S)
 
     def _work(self) -> None:
-        ending = False
-        while not ending:
-            waiting: list[FeatureWindow] = []
-            offered = self._queue.get()
-            while True:
-                ending = ending or offered is None
-                waiting += offered or []
-                try:
-                    offered = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            self._predict(waiting)
-
-    def _predict(self, waiting: list[FeatureWindow]) -> None:
-        if not waiting:
-            return
-        newest_s = waiting[-1].stop_s
-        passed_over = [window for window in waiting if newest_s - window.stop_s > MAX_LAG_S]
-        if passed_over:
-            self.skipped += len(passed_over)
-            self._on_skip(passed_over)
-        for window in waiting:
-            if newest_s - window.stop_s > MAX_LAG_S:
-                prediction = self._predictor.skipped(window, self._clock)
+        waiting: deque[FeatureWindow] = deque()
+        while self._take_in(waiting):
+            newest_s = waiting[-1].stop_s
+            passed_over = []
+            while newest_s - waiting[0].stop_s > MAX_LAG_S:
+                passed_over.append(waiting.popleft())
+            if passed_over:
+                self._skip(passed_over)
             else:
-                prediction = self._predictor.predict(window, self._clock)
+                prediction = self._predictor.predict(waiting.popleft(), self._clock)
                 self.predicted += 1
-            for sink in self._sinks:
-                sink.write(prediction)
+                self._publish(prediction)
+
+    def _take_in(self, waiting: deque[FeatureWindow]) -> bool:
+        """Add all that was offered meanwhile; False at the end, once nothing waits."""
+        while not waiting or not self._queue.empty():
+            if self._ending and self._queue.empty():
+                return False
+            offered = self._queue.get()
+            self._ending = self._ending or offered is None
+            waiting.extend(offered or ())
+        return True
+
+    def _skip(self, passed_over: list[FeatureWindow]) -> None:
+        self.skipped += len(passed_over)
+        self._on_skip(passed_over)
+        for window in passed_over:
+            self._publish(self._predictor.skipped(window, self._clock))
+
+    def _publish(self, prediction: Prediction) -> None:
+        for sink in self._sinks:
+            sink.write(prediction)

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 
 from rtemo.clock import VirtualClock
-from rtemo.live.worker import ModelWorker
+from rtemo.live.worker import MAX_LAG_S, ModelWorker
 from rtemo.session import NO_LABEL, SKIPPED, WindowPredictor
 from rtemo.types import FeatureWindow, Prediction
 
@@ -82,6 +82,44 @@ def test_newest_wins_and_what_is_skipped_is_published_as_such():
     assert skipped == list(range(1, 20))
     assert made.skipped == len(skipped) == sum(map(len, skips))
     assert all(math.isnan(p.probabilities[0]) for p in sink if p.label == SKIPPED)
+
+
+def test_with_a_model_slower_than_the_hop_no_prediction_is_of_a_window_that_is_too_old():
+    class ThreeHopsPredictor(SlowPredictor):
+        """While it predicts, the next three windows end."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.offered = 0
+            self.lags_s: list[float] = []
+            self.done = threading.Event()
+
+        def predict(self, window, clock) -> Prediction:
+            self.lags_s.append((self.offered - window.index) * 0.1)
+            for _ in range(3):
+                if self.offered < 300:
+                    self.offered += 1
+                    made.offer([self.window(self.offered)])
+            if self.offered == 300:
+                self.done.set()
+            said = self.skipped(window, clock)
+            return Prediction(**{f: getattr(said, f) for f in Prediction.__slots__} | {"label": NO_LABEL})
+
+        window = staticmethod(window)
+
+    predictor, sink = ThreeHopsPredictor(), Kept()
+    made, skips = worker(predictor, sink)
+    made.offer([window(0)])
+    assert predictor.done.wait(10)
+    made.stop()
+    assert [p.index for p in sink] == list(range(301))
+    assert max(predictor.lags_s) <= MAX_LAG_S + 1e-9
+    # What was offered before the end is predicted still.
+    assert sink[-1].label == NO_LABEL
+    assert made.predicted == len(predictor.lags_s)
+    assert made.predicted + made.skipped == 301
+    assert 100 <= made.predicted < 120
+    assert made.skipped == sum(map(len, skips))
 
 
 def test_an_error_of_a_sink_reaches_the_session():
