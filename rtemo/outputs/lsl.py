@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,7 +76,7 @@ class PredictionOutlet:
         self.xml: bytes = self._outlet.get_info().as_xml().encode("utf-8")
 
     def write(self, prediction: Prediction) -> None:
-        """Publish a prediction."""
+        """Publish a prediction; from one thread at a time."""
         self._outlet.push_sample(prediction_sample(prediction), prediction.stop_s)
 
     def close(self) -> None:
@@ -101,6 +102,8 @@ class EventOutlet:
         info = pylsl.StreamInfo(
             EVENT_STREAM, "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, f"{EVENT_STREAM}-{session}"
         )
+        # liblsl makes an outlet's samples in a factory of its own, which bears one thread at a time.
+        self._lock = threading.Lock()
         info.set_channel_labels(["event"])
         info.desc().append_child_value("manufacturer", MANUFACTURER)
         info.desc().append_child_value("session", session)
@@ -108,9 +111,11 @@ class EventOutlet:
         self.xml: bytes = self._outlet.get_info().as_xml().encode("utf-8")
 
     def write(self, event: Event) -> None:
-        """Publish an event."""
-        self._outlet.push_sample([event.as_json()], event.stamp_s)
+        """Publish an event; from any thread."""
+        with self._lock:
+            self._outlet.push_sample([event.as_json()], event.stamp_s)
 
     def close(self) -> None:
         """Take the outlet off the network."""
-        del self._outlet
+        with self._lock:
+            del self._outlet
