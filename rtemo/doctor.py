@@ -17,6 +17,7 @@ from rtemo.features.base import ViewSource
 from rtemo.features.pipeline import find_stream, pick_channels
 from rtemo.features.registry import make_extractor
 from rtemo.grid import Grid
+from rtemo.liblsl import PORTS
 from rtemo.printable import printable
 from rtemo.types import StreamDescription
 
@@ -31,7 +32,7 @@ LEAST_LIBLSL = (1, 18)
 LINE = 1000
 FIREWALL = (
     "Is the device's own program running, with LSL streaming switched on? On another machine: same network, same "
-    "LSL session id, and both firewalls open for LSL (UDP 16571-16604, TCP 16572-16604)?"
+    f"LSL session id, and both firewalls open for LSL ({PORTS})?"
 )
 
 Level = Literal["ok", "warn", "fail"]

@@ -24,8 +24,11 @@ TUNING = {
     "TimeProbeMaxRTT": "0.03",
 }
 QUIET = -3
+BASE_PORT = 16572
 PORT_RANGE = 256
 """LSL's usual 32 ports are taken by sixteen outlets; where multicast does not reach, the next one is never found."""
+PORTS = f"UDP {BASE_PORT - 1}-{BASE_PORT + PORT_RANGE - 1}, TCP {BASE_PORT}-{BASE_PORT + PORT_RANGE - 1}"
+"""What a firewall must let through; multicast uses the first one."""
 THIS_MACHINE = "127.0.0.1"
 SEARCHED = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 """Where liblsl looks for a configuration of its own when none was set."""

@@ -53,10 +53,11 @@ def set_network(scope: str | None, session_id: str | None, base: NetworkSettings
 def nothing_found(wait_s: float) -> StreamError:
     """What to say where no stream at all answered."""
     from rtemo.errors import StreamError
+    from rtemo.liblsl import PORTS
 
     return StreamError(
         f"no stream answered within {wait_s:g} s.",
         cure="Is the device's own program running, with LSL streaming switched on? On another machine: is it in the "
-        "same network, and do both firewalls let LSL through (UDP 16571-16604, TCP 16572-16604)? "
+        f"same network, and do both firewalls let LSL through ({PORTS})? "
         "`rtemo doctor` looks further.",
     )
