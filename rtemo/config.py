@@ -16,6 +16,8 @@ MAX_CONFIG_BYTES = 1_000_000
 # Arrays that `rtemo features` writes beside those of the views, and names that the .npz writer keeps for itself.
 RESERVED_NAMES = ("start", "stop", "label", "file", "allow_pickle")
 RESERVED_PREFIXES = ("available_", "coverage_", "names_")
+# The empty one is no label; a window without any view, and one that a live session had no time for, get the others.
+RESERVED_LABELS = ("", "none", "skipped")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -154,8 +156,10 @@ class Configuration(_Strict):
         if len(set(value)) != len(value):
             raise ValueError("a label is named twice")
         for label in value:
-            if not label or label == "none" or any(c in label for c in ",\n\r"):
-                raise ValueError(f'{label!r} cannot be a label: it is empty, "none", or holds a comma or a line break')
+            if label in RESERVED_LABELS or any(c in label for c in ",\n\r"):
+                raise ValueError(
+                    f'{label!r} cannot be a label: it is empty, "none", "skipped", or holds a comma or a line break'
+                )
         return value
 
     @field_validator("views")

@@ -51,6 +51,7 @@ def test_a_hop_that_is_not_given_is_the_length() -> None:
         ("views.9x", {"stream": {"type": "x"}, "features": "y"}, "views.9x"),
         ("labels", ["a", "a"], "named twice"),
         ("labels", ["none", "b"], "cannot be a label"),
+        ("labels", ["a", "skipped"], "cannot be a label"),
         ("labels", ["a,b", "c"], "cannot be a label"),
         ("window.length_s", 0, "window.length_s"),
         ("window.length_s", float("inf"), "window.length_s"),
