@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -174,16 +174,24 @@ def find_streams(timeout_s: float = 1.0) -> list[VisibleStream]:
 
 def _visible(info: Any) -> VisibleStream:
     return VisibleStream(
-        name=info.name(),
-        type=info.type(),
-        hostname=info.hostname(),
-        source_id=info.source_id(),
-        uid=info.uid(),
+        name=_text(info.name),
+        type=_text(info.type),
+        hostname=_text(info.hostname),
+        source_id=_text(info.source_id),
+        uid=_text(info.uid),
         channels=info.channel_count(),
         channel_format=_FORMATS.get(info.channel_format(), ""),
         nominal_rate_hz=info.nominal_srate(),
         info=info,
     )
+
+
+def _text(read: Callable[[], str]) -> str:
+    """What a stream says, with replacement characters where it is no UTF-8."""
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        return error.object.decode("utf-8", "replace")
 
 
 def survey(
@@ -308,6 +316,8 @@ def _measured(
         findings += [warning.removeprefix(f"stream {named(header)} ") for warning in described.warnings]
     except XdfError as error:
         findings.append(f"is refused: its header does not hold ({error})")
+    except UnicodeDecodeError:
+        findings.append("is refused: what it says of itself is no UTF-8")
     except _LIBRARY_ERRORS as error:
         # A pull from a stream that could not be reached never returns, whatever its timeout.
         return StreamSurvey(stream, findings=(failed("cannot be reached for its header", error),))
