@@ -124,7 +124,7 @@ class Successions:
         if base is None:
             base = self._bases[chunk.stream] = self._segments.get(first, -1) + 1
             if first != chunk.stream:
-                self._pipeline.attach(replace(self._descriptions[chunk.stream], key=first))
+                self._pipeline.attach(replace(self._descriptions[chunk.stream], key=first), float(chunk.stamps_s[0]))
         self._segments[first] = base + chunk.segment
         return replace(chunk, stream=first, segment=base + chunk.segment)
 

@@ -11,10 +11,13 @@ import numpy as np
 
 from rtemo.sources.base import Source
 from rtemo.sources.xdf import XdfSource
+from rtemo.timeline import Timeline
 from rtemo.types import Chunk, StreamDescription
 
 MAX_GAPS = 1000
 RATE_TOLERANCE = 0.02
+UNUSED = Timeline(0.0, measured=False)
+"""Of a stream that was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,7 @@ def _stream_report(source: Source, stream: StreamDescription, tally: _Tally) -> 
     regular = stream.nominal_rate_hz > 0 and not stream.is_text
     rejected, jitter, clock, footer = 0, None, None, None
     if isinstance(source, XdfSource):
-        timeline = source.timelines[stream.key]
+        timeline = source.timelines.get(stream.key, UNUSED)
         rejected = timeline.rejected
         jitter = getattr(timeline.stamps, "jitter_s", math.nan)
         offsets = source.reader.clock_offsets.get(int(stream.key), [])

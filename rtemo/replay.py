@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rtemo.clock import Clock, MonotonicClock
 from rtemo.config import Configuration
-from rtemo.errors import RecordingError
+from rtemo.errors import RecordingError, StreamError
 from rtemo.extraction import MissingViews, bind, extract, said_by
 from rtemo.features.standardise import Standardiser
 from rtemo.model.bundle import Bundle
@@ -108,11 +108,23 @@ class Replay:
         self._source = open_recording(path, unsynchronised=unsynchronised)
         try:
             self._pipeline = bind(config, self._source)
-            check_streams(bundle, self._pipeline.bound, where=self._source.origin)
+            if any(stream.own for stream in self._source.streams):
+                self._do_without_misfits(bundle)
+            else:
+                check_streams(bundle, self._pipeline.bound, where=self._source.origin)
             self._standardiser = bundle.standardiser or self._of_recording(path, unsynchronised=unsynchronised)
         except BaseException:
             self._source.close()
             raise
+
+    def _do_without_misfits(self, bundle: Bundle) -> None:
+        """Leave out, in a recording of a session, what came in its course and did not fit, as the session did."""
+        for view in bundle.views:
+            try:
+                check_streams(bundle, {view.name: self._pipeline.bound[view.name]}, where=self._source.origin)
+            except StreamError as error:
+                self._pipeline.refuse(view.name, error.message)
+                self._warnings.append(error.message)
 
     @property
     def warnings(self) -> Sequence[str]:

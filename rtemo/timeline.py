@@ -134,6 +134,8 @@ class Timeline:
         )
         self.segment = 0
         self.unplaced = 0
+        # Of text nobody knows what it means, and a wrong label is seen; samples of an irregular tracker are features.
+        self._irregular = nominal_rate_hz <= 0 and ordered
         self._measured = measured
         self._delay_s = delay_s
         self._held: list[Piece] = []
@@ -191,7 +193,7 @@ class Timeline:
 
     def _jumps(self, piece: Piece) -> bool:
         """Whether a piece's stamps jump to where the stream's clock is not known to be."""
-        if self._last is None or piece.segment == self._last[0]:
+        if self._last is None or (piece.segment == self._last[0] and not self._irregular):
             return False
         first_s = float(piece.stamps_s[0])
         jumps = piece.reset or first_s - self._last[1] > JUMP_S
@@ -206,7 +208,8 @@ class Timeline:
         self._doubtful |= piece.reset
         self._held.append(piece)
         self._held_s += float(piece.stamps_s[-1] - piece.stamps_s[0])
-        if self._held_s > PATIENCE_S and not self._doubtful:
+        waits_s = max(self._held_s, float(piece.stamps_s[-1] - self._held[0].stamps_s[0]))
+        if waits_s > PATIENCE_S and not self._doubtful:
             # Nobody measures this clock any more: then a jump forward is a gap.
             return self._release()
         while self._held_s > MAX_HELD_S and len(self._held) > 1:

@@ -289,7 +289,7 @@ def check_streams(bundle: Bundle, bound: Mapping[str, StreamDescription | None],
     """
     differences = []
     for view in bundle.views:
-        stream = bound[view.name]
+        stream = bound.get(view.name)
         if stream is not None:
             differences += _differences(view, stream)
     if differences:

@@ -215,6 +215,8 @@ class Windower:
         if not self._closed_any:
             self._next = self._first = window
             self._closed_any = True
+            # A silence at the beginning is one too: it counts from here.
+            self._before_s = self.grid.start_s(window)
 
     def expect(self, key: str, expected: bool) -> None:
         """Say, live, whether windows are to wait for a stream."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from rtemo.windows import Share, Window, Windower
 NO_STREAM = "no stream"
 """Reason of a view that the recording has no stream for."""
 
+NEVER = -(1 << 62)
+"""Before every window."""
+MOST_CHANGES = 50
+
 Selection = slice | NDArray[np.intp]
 
 
@@ -33,7 +37,8 @@ class _View:
     extractor: Extractor
     smoother: Smoother
     width: int
-    unfit: str = ""
+    fed: bool = False
+    changes: list[tuple[int, str]] = field(default_factory=list)
     early: tuple[int, Share, Floats | Missing] | None = None
 
 
@@ -148,13 +153,19 @@ class FeaturePipeline:
         """Names of the views that read a stream."""
         return tuple(view.name for view in self._by_stream.get(key, ()))
 
-    def attach(self, stream: StreamDescription) -> dict[str, str]:
+    def refuse(self, view: str, reason: str) -> None:
+        """Say that the stream of a view cannot serve: the view is missing."""
+        next(v for v in self._views if v.name == view).changes.append((NEVER, reason))
+
+    def attach(self, stream: StreamDescription, from_s: float) -> dict[str, str]:
         """Take a stream that has come, or come back, perhaps under another description.
 
         Parameters
         ----------
         stream : StreamDescription
             Under the key by which the views know it.
+        from_s : float
+            Since when, LSL clock seconds: windows that end before are those of the stream as it was.
 
         Returns
         -------
@@ -163,19 +174,22 @@ class FeaturePipeline:
             a stream comes that can.
         """
         unfit: dict[str, str] = {}
+        since = self._grid.first_window(self._grid.cell_of(from_s))
         for view in self._by_stream.get(stream.key, ()):
             bound = self.bound[view.name]
             assert bound is not None, "a view that reads a stream is bound"
             try:
                 description, columns = pick_channels(view.name, view.settings, stream, self._origin)
-                view.unfit = "; ".join(differences(bound, description))
+                reason = "; ".join(differences(bound, description))
             except StreamError as error:
-                view.unfit = error.message
-            if view.unfit:
-                unfit[view.name] = view.unfit
+                reason = error.message
+            if reason or view.changes:
+                view.changes = [*view.changes[-MOST_CHANGES:], (since, reason)]
+            if reason:
+                unfit[view.name] = reason
                 continue
             view.columns = columns
-            if _told(bound) != _told(description):
+            if not view.fed and _told(bound) != _told(description):
                 view.extractor.reset(ViewSource(view.name, description, self._grid, view.settings.columns))
                 self.bound[view.name] = description
                 self._windower.set_rate(stream.key, stream.nominal_rate_hz)
@@ -194,8 +208,9 @@ class FeaturePipeline:
             return []
         pieces = self._windower.push(chunk)
         for view in views:
-            if view.unfit:
+            if view.changes and view.changes[-1][1]:
                 continue
+            view.fed = True
             values = chunk.values if view.columns is None else chunk.values[:, view.columns]
             extractor = view.extractor
             for piece in pieces:
@@ -269,7 +284,7 @@ class FeaturePipeline:
         )
 
     def _view_features(self, view: _View, window: Window, share: Share) -> Floats | Missing:
-        if view.early is not None and view.early[:2] == (window.index, share) and not view.unfit:
+        if view.early is not None and view.early[:2] == (window.index, share):
             features = view.early[2]
         else:
             closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
@@ -279,8 +294,9 @@ class FeaturePipeline:
     def _raw_features(self, view: _View, closing: ClosingWindow, share: Share) -> Floats | Missing:
         """Features before smoothing, or why the view is missing."""
         least = view.settings.min_coverage
-        if view.unfit:
-            return Missing(view.unfit)
+        unfit = next((reason for since, reason in reversed(view.changes) if since <= closing.index), "")
+        if unfit:
+            return Missing(unfit)
         if share.gap:
             return Missing("gap")
         if share.samples == 0 and least == 0:

@@ -30,6 +30,8 @@ DOUBT_S = 2.5
 """So long samples of a stream that came back wait where its clock seems to be another: a second measurement decides."""
 RATE_OVER_S = 5.0
 
+LetGo = Callable[..., None]
+"""Takes a key, seconds of silence or None, and whether to ``hurry``; see `LiveStreams.let_go`."""
 Emit = Callable[..., None]
 """Takes the kind of an event, and its details by name."""
 
@@ -121,6 +123,8 @@ class _Stream:
     track: _Track | None = None
     opened: bool = False
     pending: list[Raw] | None = None
+    blind: bool = False
+    quiet: bool = False
     opened_s: float = 0.0
     offset_s: float = math.nan
     segment: int = -1
@@ -145,7 +149,7 @@ class Gatherer:
     measure_soon : callable
         Asks for a clock measurement of a stream.
     let_go : callable
-        Told by key whether a stream may be replaced by another outlet.
+        Told by key for how long a stream has given nothing, so that another outlet may take its place, or None.
     local_host : str
         Of this machine: a stream from here needs no measurement of its clock.
     """
@@ -158,7 +162,7 @@ class Gatherer:
         clock: Clock,
         emit: Emit,
         measure_soon: Callable[[str], None],
-        let_go: Callable[[str, bool], None],
+        let_go: LetGo,
         local_host: str,
     ) -> None:
         self._clock = clock
@@ -227,7 +231,7 @@ class Gatherer:
         )
         for warning in describe(header, key).warnings:
             self._emit("stream-warning", stream=stream.name, warning=warning)
-        if self._work is not None and (stream.track is None or changed):
+        if self._work is not None and (stream.track is None or changed or stream.blind):
             self._enter(self._work, stream, header)
 
     def closed(self, key: str, reason: str) -> None:
@@ -245,6 +249,9 @@ class Gatherer:
         stream.offset_s = measurement.offset_s
         if self._work is None or stream.track is None or not stream.opened:
             return
+        if stream.blind and stream.header is not None:
+            # What was recorded without a clock stays a stream of its own, which a replay leaves out as we did.
+            self._enter(self._work, stream, stream.header)
         self._measure(self._work, stream, stream.track, measurement)
         if stream.pending is None:
             return
@@ -260,7 +267,10 @@ class Gatherer:
         if stream.pending is not None:
             stream.pending.append(raw)
         elif self._work is not None and stream.track is not None:
-            self._feed(self._work, stream, stream.track, raw)
+            if stream.blind:
+                self._record(self._work, stream, stream.track, raw)
+            else:
+                self._feed(self._work, stream, stream.track, raw)
 
     def needed(self, key: str) -> int:
         """How many samples of a stream are still to come in the window that is open; a guess that costs nothing."""
@@ -275,7 +285,7 @@ class Gatherer:
         for stream in self._streams.values():
             self._judge(stream, now_s)
             if work is not None and stream.pending is not None and now_s - stream.opened_s > UNMEASURED_S:
-                self._do_without_measurement(work, stream, now_s)
+                self._release(stream)
         if work is not None:
             self._give(work, work.pipeline.advance(now_s))
             self._say_late(work)
@@ -320,8 +330,8 @@ class Gatherer:
         before = None if stream.track is None else stream.track.number
         number = work.recorder.add_stream(stream.xml, continues=before)
         stream.track = _Track(StreamDecoder(header, key=stream.key, measured=True), number)
-        stream.base = stream.segment + 1
-        for view, reason in work.pipeline.attach(stream.track.decoder.description).items():
+        stream.base, stream.blind = stream.segment + 1, False
+        for view, reason in work.pipeline.attach(stream.track.decoder.description, self._clock.now_s()).items():
             self._emit("view-unfit", view=view, stream=stream.name, reason=reason)
         if not math.isnan(stream.offset_s):
             self._measure_soon(stream.key)
@@ -336,33 +346,44 @@ class Gatherer:
         self._deliver(work, stream, items)
 
     def _release(self, stream: _Stream) -> None:
-        """Let go what waited for the clock of a stream to be known."""
-        waiting, stream.pending = stream.pending or [], None
+        """Let go what waited for the clock of a stream to be known, or has waited enough."""
+        waiting, stream.pending = stream.pending, None
         self._expect(stream)
-        if self._work is not None and stream.track is not None:
-            for raw in waiting:
-                self._feed(self._work, stream, stream.track, raw)
-
-    def _do_without_measurement(self, work: _Work, stream: _Stream, now_s: float) -> None:
-        """Take a stream of this very machine by our own clock; leave out one of another, whose clock nobody knows."""
-        if stream.header is None or stream.track is None or stream.pending is None:
+        work, track = self._work, stream.track
+        if work is None or track is None or waiting is None:
             return
-        if stream.header.hostname == self._local_host:
-            self._emit("clock-assumed", stream=stream.name, offset_s=0.0)
-            self._measure(work, stream, stream.track, Measurement(now_s, 0.0))
-            self._release(stream)
-        elif stream.pending:
-            count = sum(len(raw.stamps_s) for raw in stream.pending)
-            stream.pending.clear()
-            self._emit("clock-unknown", stream=stream.name, hostname=stream.header.hostname, samples_lost=count)
+        if track.decoder.timeline.clock.measurements == 0 and not stream.blind:
+            self._do_without_measurement(work, stream, track, sum(len(raw.stamps_s) for raw in waiting))
+        for raw in waiting:
+            if stream.blind:
+                self._record(work, stream, track, raw)
+            else:
+                self._feed(work, stream, track, raw)
 
-    def _feed(self, work: _Work, stream: _Stream, track: _Track, raw: Raw) -> None:
+    def _do_without_measurement(self, work: _Work, stream: _Stream, track: _Track, samples: int) -> None:
+        """Take a stream of this very machine by our own clock; only record one of another, whose clock nobody knows."""
+        hostname = track.decoder.header.hostname
+        if hostname == self._local_host:
+            self._emit("clock-assumed", stream=stream.name, offset_s=0.0)
+            self._measure(work, stream, track, Measurement(self._clock.now_s(), 0.0))
+        elif samples:
+            stream.blind = True
+            self._expect(stream)
+            self._emit("clock-unknown", stream=stream.name, hostname=hostname)
+
+    def _record(self, work: _Work, stream: _Stream, track: _Track, raw: Raw) -> None:
+        """Record samples as they came."""
         stream.samples += len(raw.stamps_s)
         if raw.values is None:
             work.recorder.texts(track.number, raw.stamps_s, raw.rows)
-            items = track.decoder.texts(raw.stamps_s, raw.rows)
         else:
             work.recorder.samples(track.number, raw.stamps_s, raw.values)
+
+    def _feed(self, work: _Work, stream: _Stream, track: _Track, raw: Raw) -> None:
+        self._record(work, stream, track, raw)
+        if raw.values is None:
+            items = track.decoder.texts(raw.stamps_s, raw.rows)
+        else:
             items = track.decoder.samples(raw.stamps_s, raw.values)
         self._deliver(work, stream, items)
         if track.decoder.timeline.waiting:
@@ -405,18 +426,35 @@ class Gatherer:
                 late=0 if work is None else work.pipeline.late.get(stream.key, 0),
                 rejected=rejected,
             )
-            self._let_go(stream.key, state is Health.LOST and stream.opened)
+            if state is Health.LOST and stream.opened:
+                self._let_go(stream.key, stream.health.age_s(now_s), hurry=True)
+            elif state is Health.LIVE:
+                self._let_go(stream.key, None, hurry=True)
             self._expect(stream)
+        self._look_for_another(stream, now_s)
         if rejected > stream.rejected:
             self._emit("samples-rejected", stream=stream.name, samples=rejected - stream.rejected)
         stream.rejected = rejected
 
+    def _look_for_another(self, stream: _Stream, now_s: float) -> None:
+        """Let another outlet of the same identity take the place of an irregular stream that has been silent for long.
+
+        It may just have nothing to say, or its machine may be gone without a word: only a successor tells.
+        """
+        if stream.header is None or stream.header.nominal_rate_hz > 0 or not stream.opened:
+            stream.quiet = False
+            return
+        silent_s = now_s - max(stream.health.newest_s, stream.opened_s)
+        quiet = silent_s > stream.health.lost_after_s
+        if quiet != stream.quiet:
+            stream.quiet = quiet
+            self._let_go(stream.key, silent_s if quiet else None, hurry=False)
+
     def _expect(self, stream: _Stream) -> None:
-        """Let windows wait for a stream that is alive; of an irregular one nobody knows when the next sample comes."""
+        """Let windows wait for a stream that is alive."""
         if self._work is not None and stream.key in self._work.pipeline.streams:
-            regular = stream.header is not None and stream.header.nominal_rate_hz > 0
-            alive = stream.opened and stream.pending is None and stream.health.state is Health.LIVE
-            self._work.pipeline.windower.expect(stream.key, regular and alive)
+            alive = stream.opened and stream.pending is None and not stream.blind
+            self._work.pipeline.windower.expect(stream.key, alive and stream.health.state is Health.LIVE)
 
     def _say_late(self, work: _Work) -> None:
         for late in work.pipeline.windower.take_late():

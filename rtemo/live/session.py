@@ -24,7 +24,7 @@ from rtemo.features.pipeline import FeaturePipeline
 from rtemo.grid import Grid
 from rtemo.liblsl import configure
 from rtemo.live.gather import Gatherer, Raw, StreamStatus
-from rtemo.live.wanted import expected_streams, stream_names, wanted_streams
+from rtemo.live.wanted import MARKERS_KEY, expected_streams, stream_names, wanted_streams
 from rtemo.live.worker import ModelWorker
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
@@ -55,6 +55,12 @@ TICK_S = 0.1
 OFFSET_EVERY_S = 5.0
 AGES_KEPT = 1000
 EVENTS_SHOWN = 200
+NO_START = {
+    "stream-ambiguous": "several streams fit",
+    "stream-shared": "another view reads the same stream in other words",
+    "stream-refused": "the stream cannot be used",
+}
+"""Events before the start with which there is none."""
 T = TypeVar("T")
 
 
@@ -179,6 +185,7 @@ class LiveSession:
         self._error: BaseException | None = None
         self._lost: object = None
         self._early: list[Event] | None = []
+        self._early_lock = threading.Lock()
         self._log: EventLog | None = None
         self._shown: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._newest = _Newest()
@@ -234,12 +241,16 @@ class LiveSession:
                 missing = [name for key, name in self._names.items() if key not in found]
                 for event in self.take_events():
                     self._refuse(event)
-                if not missing or self._clock.now_s() >= until_s:
+                # Markers may come when the presenter does: no session waits for them.
+                if not set(missing) - {MARKERS_KEY} or self._clock.now_s() >= until_s:
                     break
                 on_wait(missing)
                 self._stop.wait(0.05)
             if self._error is not None:
                 raise self._error
+            if self._stop.is_set():
+                self._streams.stop()
+                return missing
             self._pipeline = self._make_pipeline()
         except BaseException:
             self._streams.stop()
@@ -248,12 +259,12 @@ class LiveSession:
 
     def _refuse(self, event: Event) -> None:
         """Turn what was noticed of a stream that is looked for into an error."""
-        if event.kind in ("stream-ambiguous", "stream-refused"):
-            what = "several streams fit" if event.kind == "stream-ambiguous" else "the stream cannot be used"
+        what = NO_START.get(event.kind)
+        if what is not None:
             raise StreamError(
                 f"the network: {event.details.get('stream')}: {what}: "
                 f"{event.details.get('found') or event.details.get('reason')}.",
-                cure="Say which by source_id or name, or stop the other one.",
+                cure="Say which by source_id or name, alike wherever a view reads it, or stop the other one.",
             )
 
     def _make_pipeline(self) -> FeaturePipeline:
@@ -362,8 +373,7 @@ class LiveSession:
             ),
         )
         self._begin_log(log)
-        began_s = self._begin(recorder, model)
-        self._offset_own(recorder, own, began_s)
+        began_s = self._begin(recorder, model, own)
         ticking = threading.Event()
         ticker = Worker("rtemo-tick", lambda: self._tick(ticking, recorder, own, began_s), self._fail)
         # What is there by now stays: the collector need not look through all of torch while a window waits.
@@ -392,7 +402,7 @@ class LiveSession:
         on_status(last)
         return last
 
-    def _begin(self, recorder: Recorder, model: ModelWorker) -> float:
+    def _begin(self, recorder: Recorder, model: ModelWorker, own: Sequence[int]) -> float:
         """Let the streams in; windows begin with the first one that is still whole."""
         grid = Grid(self.config.window.length_s, self.config.window.hop)
 
@@ -413,6 +423,8 @@ class LiveSession:
                 views=list(self._predictor.views),
                 labels=list(self.config.labels),
             )
+            # Right behind the event, so that a recorder which puts streams together writes it before their samples.
+            self._offset_own(recorder, own, now_s)
             self._gatherer.begin(self._pipeline, recorder, first, offer)
         return now_s
 
@@ -461,10 +473,12 @@ class LiveSession:
         if isinstance(key, str):
             details = {"stream": self._names[key], **details}
         event = Event(self._clock.now_s(), kind, details)
-        if self._early is not None:
-            self._early.append(event)
-            self._shown.append(event)
-        elif self._log is not None:
+        with self._early_lock:
+            if self._early is not None:
+                self._early.append(event)
+                self._shown.append(event)
+                return
+        if self._log is not None:
             self._log.emit(event)
 
     def _alarm(self, kind: str, details: Mapping[str, object]) -> None:
@@ -474,7 +488,8 @@ class LiveSession:
         self._emit(kind, **details)
 
     def _begin_log(self, log: EventLog) -> None:
-        early, self._early, self._log = self._early or [], None, log
+        with self._early_lock:
+            early, self._early, self._log = self._early or [], None, log
         for event in early:
             log.emit(event)
 

@@ -10,7 +10,7 @@ from rtemo.errors import RecordingError
 from rtemo.sources.decoder import StreamDecoder
 from rtemo.sources.description import describe, named
 from rtemo.timeline import Timeline
-from rtemo.types import Chunk, Marker, StreamDescription
+from rtemo.types import OWN_STREAMS, Chunk, Marker, StreamDescription
 from rtemo.xdf import ClockOffset, Samples, StreamHeader, XdfError, XdfReader
 
 SAME_BASE_S = 60.0
@@ -42,6 +42,7 @@ class XdfSource:
     def __init__(self, path: str | Path, unsynchronised: bool = False) -> None:
         self._path = Path(path)
         self._warnings: list[str] = []
+        self._left_out: set[int] = set()
         self.timelines: dict[str, Timeline] = {}
         try:
             self.reader = XdfReader(self._path)
@@ -92,6 +93,8 @@ class XdfSource:
         decoders: dict[int, StreamDecoder] = {}
         unseen = set(offsets)
         for stream_id, header in self.reader.streams.items():
+            if stream_id in self._left_out:
+                continue
             decoder = StreamDecoder(header, key=str(stream_id), measured=stream_id in offsets)
             if stream_id in offsets:
                 # Samples before the first measurement are mapped by it.
@@ -155,6 +158,11 @@ class XdfSource:
         if not bare:
             return
         names = ", ".join(named(header) for header in bare)
+        if any(header.name in OWN_STREAMS for header in reader.streams.values()):
+            # A recording of our own: the session could not place these samples either, and used none of them.
+            self._left_out = {header.stream_id for header in bare}
+            self._warn(f"stream {names} has no clock measurements: left out, as in the session")
+            return
         if len(present) == 1:
             self._warn(f"stream {names} has no clock measurements: its stamps are taken as they are")
             return

@@ -85,6 +85,8 @@ class Connection:
         self.key = key
         self.visible = visible
         self.refused = False
+        self.opened = False
+        self.offset_s: float | None = None
         self._info = info
         self._sink = sink
         self._on_end = on_end
@@ -124,6 +126,7 @@ class Connection:
         reason = "stopped"
         timer = Worker(f"rtemo-clock-{self.key}", lambda: self._keep_time(inlet), self._on_error)
         try:
+            self.opened = True
             self._sink.opened(self.key, inlet.header, inlet.xml)
             timer.start()
             reason = self._pull(inlet)
@@ -171,6 +174,7 @@ class Connection:
                 continue
             if inlet.was_clock_reset():
                 self._sink.noticed(self.key, "clock-reset-suspected", {"offset_s": measurement.offset_s})
+            self.offset_s = measurement.offset_s
             self._sink.measured(self.key, measurement)
             self._stop.wait(MEASURE_APART_S)
             self._measure_wanted.wait(MEASURE_EVERY_S - MEASURE_APART_S)

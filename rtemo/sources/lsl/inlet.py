@@ -15,10 +15,12 @@ from rtemo.liblsl import local_clock
 from rtemo.sources.lsl.clocks import measure_clock
 from rtemo.types import Floats
 from rtemo.xdf import StreamHeader
-from rtemo.xdf.chunks import MAX_XML_BYTES, XdfError, parse_stream_header
+from rtemo.xdf.chunks import XdfError
+from rtemo.xdf.markup import recordable_header
 
-BUFFER_S = 10
-"""What liblsl keeps of a stream that nobody pulls; it drops the oldest. Ours is pulled twenty times a second."""
+BUFFER_S = 120
+"""What liblsl keeps of a stream that nobody pulls; it drops the oldest. Ours is pulled twenty times a second, but a
+device that stood still sends all of its backlog at once; how old samples are is judged by their stamps."""
 OPEN_TIMEOUT_S = 3.0
 MAX_PULLED_BYTES = 4_000_000
 MAX_PULLED = 4096
@@ -73,15 +75,15 @@ class Inlet:
         self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False, processing_flags=0)
         try:
             self._inlet.open_stream(OPEN_TIMEOUT_S)
-            self.xml = self._inlet.info(OPEN_TIMEOUT_S).as_xml().encode("utf-8")
+            xml = self._inlet.info(OPEN_TIMEOUT_S).as_xml().encode("utf-8")
         except (pylsl.util.LostError, pylsl.util.TimeoutError, pylsl.util.InternalError) as error:
             raise StreamEndedError(f"it cannot be opened: {error}") from error
         except ValueError as error:
             raise StreamRefusedError(f"its description is no text: {error}") from error
         try:
-            if len(self.xml) > MAX_XML_BYTES:
-                raise XdfError(f"its description has {len(self.xml)} bytes, over the limit of {MAX_XML_BYTES}")
-            self.header: StreamHeader = parse_stream_header(0, self.xml)
+            # As the recorder will check it: what cannot be recorded must not come in.
+            header, self.xml = recordable_header(0, xml)
+            self.header: StreamHeader = header
         except XdfError as error:
             raise StreamRefusedError(str(error)) from error
         channels = max(1, self.header.channel_count)

@@ -38,6 +38,8 @@ class Visible:
     ----------
     uid : str
         Of this very outlet: a restarted one has another.
+    created_s : float
+        When the outlet was made, on its own machine's LSL clock.
     """
 
     uid: str
@@ -46,6 +48,7 @@ class Visible:
     source_id: str
     hostname: str
     is_text: bool
+    created_s: float = 0.0
 
     def description(self) -> StreamDescription:
         """As far as it is known, for selectors and messages."""
@@ -77,7 +80,9 @@ def choose_first(wanted: Wanted, visible: Iterable[Visible]) -> Choice:
     )
 
 
-def choose_comeback(known: Visible, visible: Iterable[Visible], gone: Collection[str]) -> Choice:
+def choose_comeback(
+    known: Visible, visible: Iterable[Visible], taken: Collection[str], ended_s: float | None
+) -> Choice:
     """The outlet that goes on where a stream has ended.
 
     Parameters
@@ -85,24 +90,29 @@ def choose_comeback(known: Visible, visible: Iterable[Visible], gone: Collection
     known : Visible
         The stream as it was.
     visible : iterable of Visible
-    gone : collection of str
-        Outlets that have ended, or are in use: the network tells of them for a while longer.
+    taken : collection of str
+        Outlets that have just ended, or that are in use.
+    ended_s : float or None
+        When the stream gave its last, on its own machine's clock; None where that is not known.
 
     Returns
     -------
     Visible, Ambiguous or None
-        The one with the same name, type and source_id. Failing that, the only one with the same name, type and host.
+        The one with the same name, type and source_id. Failing that, the only one with the same name, type and host
+        that was made after the stream had ended: what was there before is another device.
     """
     alike = [
         v
         for v in visible
-        if v.uid not in gone and (v.name, v.type, v.is_text) == (known.name, known.type, known.is_text)
+        if v.uid not in taken and (v.name, v.type, v.is_text) == (known.name, known.type, known.is_text)
     ]
     if known.source_id:
         same = [v for v in alike if v.source_id == known.source_id]
         if same:
             return _only(same)
-    return _only([v for v in alike if v.hostname == known.hostname])
+    if ended_s is None:
+        return None
+    return _only([v for v in alike if v.hostname == known.hostname and v.created_s > ended_s])
 
 
 def _only(fitting: list[Visible]) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ import pylsl
 
 from rtemo.clock import Clock
 from rtemo.config import NetworkSettings
-from rtemo.errors import StreamError
 from rtemo.liblsl import configure
 from rtemo.sources.lsl.connection import Connection, LiveSink
 from rtemo.sources.lsl.matching import Ambiguous, Visible, Wanted, choose_comeback, choose_first
@@ -19,24 +19,44 @@ from rtemo.worker import Worker
 
 SEARCH_EVERY_S = 0.02
 FORGET_AFTER_S = 1.0
+BARRED_S = 2.0
+"""So long an outlet that has ended is not tried again: the network tells of a dead one for a while."""
 SETTLE_S = 0.3
 """How long a first candidate is looked at before it is taken, so that another that fits is seen too."""
+HURRY_KNOWN_S, HURRY_UNKNOWN_S = 60.0, 10.0
+"""So long after its end, or after the start, a stream is looked for without a pause; later, once a second."""
+LOOK_S, PAUSE_S = 0.4, 0.6
 STOP_TIMEOUT_S = 5.0
+ENDED_JUST_NOW_S = 0.5
+"""A connection is seen to end no later than this."""
 
 
 @dataclass(slots=True)
 class _Slot:
     wanted: Wanted
+    since_s: float
     known: Visible | None = None
     connection: Connection | None = None
     replaceable: bool = False
-    gone: set[str] = field(default_factory=set)
+    ended_s: float | None = None
+    barred: dict[str, float] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     first_seen_s: float | None = None
     complained: tuple[str, ...] = ()
 
     @property
     def searching(self) -> bool:
         return self.connection is None or self.replaceable
+
+    def hurries(self, now_s: float) -> bool:
+        """Whether it is looked for without a pause."""
+        return now_s - self.since_s < (HURRY_UNKNOWN_S if self.known is None else HURRY_KNOWN_S)
+
+    def taken(self, now_s: float) -> set[str]:
+        """Outlets that are not to be tried."""
+        self.barred = {uid: at_s for uid, at_s in self.barred.items() if now_s - at_s < BARRED_S}
+        current = set() if self.connection is None else {self.connection.visible.uid}
+        return self.refused | self.barred.keys() | current
 
 
 class LiveStreams:
@@ -66,7 +86,7 @@ class LiveStreams:
         self._sink = sink
         self._clock = clock
         self._on_error = on_error
-        self._slots = {w.key: _Slot(w) for w in wanted}
+        self._slots = {w.key: _Slot(w, clock.now_s()) for w in wanted}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -97,27 +117,50 @@ class LiveStreams:
         if connection is not None:
             connection.measure_soon()
 
-    def let_go(self, key: str, replaceable: bool) -> None:
-        """Say whether an open stream gives nothing any more, so that another outlet may take its place."""
+    def let_go(self, key: str, silent_s: float | None, *, hurry: bool) -> None:
+        """Say for how long an open stream has given nothing, so that another outlet may take its place.
+
+        Parameters
+        ----------
+        key : str
+        silent_s : float or None
+            None once it gives again.
+        hurry : bool
+            Whether to look for one without a pause, and one under a new source_id too: not for a stream that may just
+            have nothing to say.
+        """
         slot = self._slots[key]
-        if slot.replaceable != replaceable:
-            slot.replaceable = replaceable
-            self._wake.set()
+        replaceable = silent_s is not None
+        if slot.replaceable == replaceable:
+            return
+        if silent_s is not None:
+            now_s = self._clock.now_s()
+            offset_s = None if slot.connection is None or not hurry else slot.connection.offset_s
+            slot.since_s = now_s if hurry else -math.inf
+            slot.ended_s = None if offset_s is None else now_s - silent_s - offset_s
+        slot.replaceable = replaceable
+        self._wake.set()
 
     def _supervise(self) -> None:
         resolver: Any = None
+        began_s = 0.0
         while not self._stop.is_set():
             searching = [slot for slot in self._slots.values() if slot.searching]
             if not searching:
-                # A resolver asks the whole network twenty times a second: only while something is missing.
+                # A resolver asks the whole network ten times a second: only while something is missing.
                 resolver = None
                 self._wake.wait()
                 self._wake.clear()
                 continue
+            now_s = self._clock.now_s()
             if resolver is None:
-                resolver = pylsl.ContinuousResolver(forget_after=FORGET_AFTER_S)
+                resolver, began_s = pylsl.ContinuousResolver(forget_after=FORGET_AFTER_S), now_s
             self._look(resolver, searching)
-            self._stop.wait(SEARCH_EVERY_S)
+            pause_s = SEARCH_EVERY_S
+            if now_s - began_s > LOOK_S and not any(slot.hurries(now_s) for slot in searching):
+                resolver, pause_s = None, PAUSE_S
+            if self._wake.wait(pause_s):
+                self._wake.clear()
 
     def _look(self, resolver: Any, searching: list[_Slot]) -> None:
         """Open what was found of the streams that are missing."""
@@ -126,16 +169,26 @@ class LiveStreams:
             visible = _visible(info)
             if visible is not None:
                 found[visible] = info
+        now_s = self._clock.now_s()
         for slot in searching:
+            taken = slot.taken(now_s)
             if slot.known is None:
-                choice = choose_first(slot.wanted, (v for v in found if v.uid not in slot.gone))
+                choice = choose_first(slot.wanted, (v for v in found if v.uid not in taken))
             else:
-                current = set() if slot.connection is None else {slot.connection.visible.uid}
-                choice = choose_comeback(slot.known, found, slot.gone | current)
+                choice = choose_comeback(slot.known, found, taken | self._in_use(slot), slot.ended_s)
             if isinstance(choice, Ambiguous):
-                self._complain(slot, choice)
-            elif choice is not None and (slot.known is not None or self._settled(slot)):
+                self._complain(slot, "stream-ambiguous", choice)
+            elif choice is None:
+                continue
+            elif choice.uid in self._in_use(slot):
+                self._complain(slot, "stream-shared", Ambiguous((choice,)))
+            elif slot.known is not None or self._settled(slot):
                 self._open(slot, choice, found[choice])
+
+    def _in_use(self, slot: _Slot) -> set[str]:
+        """Outlets that other slots are connected to."""
+        others = (other.connection for other in self._slots.values() if other is not slot)
+        return {connection.visible.uid for connection in others if connection is not None}
 
     def _settled(self, slot: _Slot) -> bool:
         now_s = self._clock.now_s()
@@ -143,22 +196,13 @@ class LiveStreams:
             slot.first_seen_s = now_s
         return now_s - slot.first_seen_s >= SETTLE_S
 
-    def _complain(self, slot: _Slot, choice: Ambiguous) -> None:
-        uids = tuple(sorted(v.uid for v in choice.candidates))
+    def _complain(self, slot: _Slot, kind: str, choice: Ambiguous) -> None:
+        uids = (kind, *sorted(v.uid for v in choice.candidates))
         if uids != slot.complained:
             slot.complained = uids
-            self._sink.noticed(
-                slot.wanted.key, "stream-ambiguous", {"wanted": str(slot.wanted.selector), "found": str(choice)}
-            )
+            self._sink.noticed(slot.wanted.key, kind, {"wanted": str(slot.wanted.selector), "found": str(choice)})
 
     def _open(self, slot: _Slot, visible: Visible, info: Any) -> None:
-        for other in self._slots.values():
-            if other is not slot and other.connection is not None and other.connection.visible.uid == visible.uid:
-                raise StreamError(
-                    f"the network: {other.wanted.selector} and {slot.wanted.selector} are the same stream, "
-                    f"{visible.description()}.",
-                    cure="Select it in the same words wherever a view reads it.",
-                )
         connection = Connection(
             slot.wanted.key, visible, info, self._sink, on_end=self._ended_by_itself, on_error=self._on_error
         )
@@ -167,7 +211,7 @@ class LiveStreams:
             slot.replaceable, slot.known = False, visible
             self._ended = [c for c in self._ended if not c.join(0)]
             if replaced is not None:
-                slot.gone.add(replaced.visible.uid)
+                slot.barred[replaced.visible.uid] = self._clock.now_s()
                 self._ended.append(replaced)
         if replaced is not None:
             replaced.stop()
@@ -175,14 +219,21 @@ class LiveStreams:
         connection.start()
 
     def _ended_by_itself(self, connection: Connection, reason: str) -> None:
+        now_s = self._clock.now_s()
         with self._lock:
             slot = self._slots[connection.key]
-            slot.gone.add(connection.visible.uid)
+            slot.barred[connection.visible.uid] = now_s
+            if connection.refused:
+                slot.refused.add(connection.visible.uid)
             if slot.connection is connection:
-                slot.connection = None
+                slot.connection, slot.since_s = None, now_s
+                if connection.offset_s is not None:
+                    slot.ended_s = now_s - connection.offset_s - ENDED_JUST_NOW_S
                 self._ended.append(connection)
         if connection.refused:
             self._sink.noticed(connection.key, "stream-refused", {"reason": reason})
+        elif not connection.opened and not self._stop.is_set():
+            self._sink.noticed(connection.key, "stream-unreachable", {"reason": reason})
         self._wake.set()
 
 
@@ -200,6 +251,7 @@ def _visible(info: Any) -> Visible | None:
                 source_id=info.source_id(),
                 hostname=info.hostname(),
                 is_text=info.channel_format() == pylsl.cf_string,
+                created_s=info.created_at(),
             )
         )
     except UnicodeDecodeError:

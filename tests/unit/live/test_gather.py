@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from virtual_lab import START_S, VIEWS, Device, VirtualLab, assert_same
 
+from rtemo.xdf import Samples, XdfReader
+
 
 def two(path, **options) -> VirtualLab:
     """A lab with both devices connected and begun."""
@@ -219,9 +221,65 @@ def test_a_clock_that_nobody_answers_for_is_assumed_here_and_unknown_elsewhere(t
     lab.run(8)
     lab.end()
     assert lab.kinds("clock-assumed") == [{"stream": "eeg", "offset_s": 0.0}]
-    assert {e["stream"] for e in lab.kinds("clock-unknown")} == {"eye"}
+    assert lab.kinds("clock-unknown") == [{"stream": "eye", "hostname": "far"}]
     assert available(lab, "eeg")[-3:] == [True] * 3
     assert not any(available(lab, "eye"))
+    # Its samples are recorded all the same; a replay leaves them out, as the session did.
+    with XdfReader(lab.path) as reader:
+        recorded = [item for item in reader.items() if isinstance(item, Samples) and item.stream_id == 4]
+    assert sum(len(samples.stamps_s) for samples in recorded) > 350
+    assert_same(lab)
+
+
+def test_a_clock_that_answers_late_lets_its_stream_in_from_then_on(tmp_path):
+    lab = two(tmp_path)
+    lab.disconnect("eye")
+    lab.devices["eye"].answers = False
+    lab.run(1)
+    lab.connect("eye")
+    lab.run(5)
+    lab.devices["eye"].answers = True
+    lab.run(5)
+    lab.end()
+    assert available(lab, "eye")[-2:] == [True] * 2
+    assert_same(lab)
+
+
+def test_a_stream_that_ends_before_its_clock_was_known_harms_nothing(tmp_path):
+    eeg, eye = Device("eeg", "EEG", 200.0), Device("eye", "Gaze", 50.0, offset_s=-4000.0, answers=False)
+    lab = VirtualLab(tmp_path / "recording.xdf", eeg, eye)
+    lab.connect("eeg")
+    lab.run(0.5)
+    lab.begin()
+    lab.run(2)
+    lab.connect("eye")
+    lab.run(0.4)
+    lab.disconnect("eye")
+    lab.run(1)
+    eye.answers = True
+    lab.connect("eye")
+    lab.run(4)
+    lab.end()
+    assert available(lab, "eye")[-3:] == [True] * 3
+    assert all(available(lab, "eeg"))
+    assert_same(lab)
+
+
+def test_another_rate_while_another_view_is_dead_changes_no_window_before_it(tmp_path):
+    lab = two(tmp_path)
+    lab.run(4)
+    lab.disconnect("eye")
+    lab.run(8)
+    lab.disconnect("eeg")
+    device = lab.devices["eeg"]
+    device.rate_hz, device.born_s, device.made = 100.0, lab.clock.now_s(), 0
+    lab.run(0.2)
+    lab.connect("eeg")
+    lab.run(3)
+    lab.end()
+    assert sum(available(lab, "eeg")) >= 10
+    assert lab.kinds("view-unfit")
+    assert_same(lab)
 
 
 def test_overlapping_windows_are_the_same_in_replay(tmp_path):
@@ -236,7 +294,9 @@ def test_overlapping_windows_are_the_same_in_replay(tmp_path):
     assert_same(lab)
 
 
-ACTIONS = st.sampled_from(["drop", "back", "freeze", "thaw", "silent", "loud", "set-clock", "nothing"])
+ACTIONS = st.sampled_from(
+    ["drop", "back", "freeze", "thaw", "silent", "loud", "set-clock", "other-rate", "mute", "answer", "nothing"]
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -251,6 +311,7 @@ def test_whatever_happens_a_replay_gives_the_same_windows(tmp_path_factory, step
     lab = two(tmp_path_factory.mktemp("lab"), hop_s=hop_s, views=views)
     lab.devices["eeg"].jitter_s = lab.devices["eye"].jitter_s = jitter_s
     lab.run(2)
+    restarted = False
     for action, key, then_s in steps:
         device = lab.devices[key]
         if action == "drop" and device.connected:
@@ -265,13 +326,19 @@ def test_whatever_happens_a_replay_gives_the_same_windows(tmp_path_factory, step
             device.silent = action == "silent"
         elif action == "set-clock":
             device.offset_s += 700.0
+        elif action in ("mute", "answer"):
+            device.answers = action == "answer"
+        elif action == "other-rate" and not device.connected:
+            # A device that was restarted: its samples are counted anew.
+            device.rate_hz = 50.0 if device.rate_hz != 50.0 else {"eeg": 200.0, "eye": 25.0}[key]
+            device.born_s, device.made, restarted = lab.clock.now_s(), 0, True
         lab.run(then_s)
     lab.run(2)
     lab.end()
     indices = [window.index for window in lab.windows]
     assert indices == list(range(indices[0], indices[-1] + 1))
     for window in lab.windows:
-        if window.available["eye"]:
+        if window.available["eye"] and not restarted:
             low, high = window.features["eye"][3:5]
             assert lab.devices["eye"].true_time(low) == pytest.approx(window.start_s, abs=0.05)
             assert lab.devices["eye"].true_time(high) == pytest.approx(window.stop_s, abs=0.05)

@@ -124,14 +124,14 @@ class VirtualLab:
         self.events: list[Event] = []
         self.windows: list[FeatureWindow] = []
         self.closed_s: dict[int, float] = {}
-        self.let_go: dict[str, bool] = {}
+        self.let_go: dict[str, float | None] = {}
         self.gatherer = Gatherer(
             {device.key: device.key for device in devices},
             HealthSettings(),
             clock=self.clock,
             emit=lambda kind, **details: self.events.append(Event(self.clock.now_s(), kind, details)),
             measure_soon=self._measure_soon,
-            let_go=self.let_go.__setitem__,
+            let_go=lambda key, silent_s, hurry: self.let_go.__setitem__(key, silent_s),
             local_host="here",
         )
 

@@ -40,23 +40,29 @@ def test_what_rtemo_itself_publishes_is_read_only_where_it_is_named():
 def test_a_stream_comes_back_by_its_source_id_whatever_else_is_there():
     back = replace(EEG, uid="u2")
     other = replace(EEG, uid="u3", source_id="cap-8")
-    assert choose_comeback(EEG, [EEG, other, back], gone={"u1"}) == back
+    assert choose_comeback(EEG, [EEG, other, back], {"u1"}, None) == back
 
 
 def test_a_stream_comes_back_under_a_new_source_id_if_it_is_the_only_one():
-    back = replace(EEG, uid="u2", source_id="cap-7-again")
-    assert choose_comeback(EEG, [EEG, back], gone={"u1"}) == back
+    back = replace(EEG, uid="u2", source_id="cap-7-again", created_s=105.0)
+    assert choose_comeback(EEG, [EEG, back], {"u1"}, 100.0) == back
     elsewhere = replace(back, uid="u3", hostname="other")
-    assert choose_comeback(EEG, [elsewhere], gone={"u1"}) is None
-    assert isinstance(choose_comeback(EEG, [back, replace(back, uid="u4")], gone=set()), Ambiguous)
+    assert choose_comeback(EEG, [elsewhere], {"u1"}, 100.0) is None
+    assert isinstance(choose_comeback(EEG, [back, replace(back, uid="u4")], set(), 100.0), Ambiguous)
+
+
+def test_another_device_of_the_same_kind_that_was_there_before_is_no_comeback():
+    other = replace(EEG, uid="u2", source_id="cap-8", created_s=99.0)
+    assert choose_comeback(EEG, [other], {"u1"}, 100.0) is None
+    assert choose_comeback(EEG, [replace(other, created_s=101.0)], {"u1"}, None) is None
 
 
 def test_an_empty_source_id_names_nobody():
     known = replace(EEG, source_id="")
-    one, two = replace(known, uid="u2"), replace(known, uid="u3", hostname="other")
-    assert choose_comeback(known, [one, two], gone={"u1"}) == one
+    one, two = replace(known, uid="u2", created_s=9.0), replace(known, uid="u3", hostname="other", created_s=9.0)
+    assert choose_comeback(known, [one, two], {"u1"}, 8.0) == one
 
 
 def test_a_stream_of_another_kind_is_no_comeback():
-    assert choose_comeback(EEG, [replace(EEG, uid="u2", is_text=True)], gone={"u1"}) is None
-    assert choose_comeback(EEG, [replace(EEG, uid="u2", type="EMG")], gone={"u1"}) is None
+    assert choose_comeback(EEG, [replace(EEG, uid="u2", is_text=True)], {"u1"}, 0.0) is None
+    assert choose_comeback(EEG, [replace(EEG, uid="u2", type="EMG")], {"u1"}, 0.0) is None
