@@ -6,18 +6,26 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from rtemo.cli.common import extract_all, progress_bar
 
+if TYPE_CHECKING:
+    from rtemo.live.agreement import Agreement
+
 
 def demonstrate(out: Path | None, participant: str, duration: float | None, device: str | None) -> None:
     """Calibrate on a simulated participant, then run a live session in which sensors drop out and come back."""
+    from rtemo.outputs.folder import check_session_folder
+
+    check_session_folder(Path(tempfile.gettempdir()) if out is None else out, participant)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         _demonstrate(out, participant, duration, device)
         return
+    typer.echo("Everything goes to a temporary folder and is deleted at the end; it is kept with -o FOLDER.")
     with tempfile.TemporaryDirectory(prefix="rtemo-run-demo-") as folder:
         _demonstrate(Path(folder), participant, duration, device)
 
@@ -83,7 +91,18 @@ def _demonstrate(folder: Path, participant: str, duration: float | None, device:
             devices.join()
     if errors:
         raise errors[0]
-    told = agreement(session, config, load_bundle(bundle))
+    _tell(agreement(session, config, load_bundle(bundle)))
+    typer.echo(f"A simulation proves mechanics, not accuracy on people. {time.monotonic() - began_s:.0f} s.")
+
+
+def _tell(told: Agreement) -> None:
+    """Say how the replay compares; ends the program by 1 where it is not the same."""
     typer.echo(f"4. The recording, replayed: {'the same' if told.holds else 'NOT the same'} in {told.windows} windows")
     typer.echo(f"   (largest difference {told.largest:.1g}; {told.late} windows for which samples came late left out).")
-    typer.echo(f"A simulation proves mechanics, not accuracy on people. {time.monotonic() - began_s:.0f} s.")
+    if told.holds:
+        return
+    unlike = {"different": told.different, "only live": told.only_live, "only in the replay": told.only_replay}
+    for what, windows in unlike.items():
+        if windows:
+            typer.echo(f"   {what}: window{'s' if len(windows) != 1 else ''} {', '.join(map(str, windows))}")
+    raise typer.Exit(1)
