@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 from collections import deque
@@ -91,8 +92,12 @@ def run_session(
     """Run a session with its status on the terminal; gives its folder. Ends the program by 130 where interrupted."""
     from rtemo.live.session import LiveSession
     from rtemo.model.bundle import MANIFEST, load_bundle
+    from rtemo.outputs.folder import check_session_folder
     from rtemo.training import sha256_of
 
+    out = settings.outputs.folder if out is None else out
+    # Before anybody waits for streams.
+    check_session_folder(out, participant)
     session = LiveSession(settings, load_bundle(model), device=device or settings.model.device)
     interrupted = _stop_on_signals(session)
     # Threads that wait for the interpreter get it after half a millisecond, not after five.
@@ -103,7 +108,7 @@ def run_session(
         if not interrupted:
             view.warn_missing(missing)
             last = session.run(
-                settings.outputs.folder if out is None else out,
+                out,
                 participant,
                 duration_s=duration,
                 source=None if source is None else source.read_bytes(),
@@ -119,16 +124,31 @@ def run_session(
 
 
 def _stop_on_signals(session: LiveSession) -> list[int]:
-    """Let Ctrl-C and SIGTERM end the session in an orderly way; a second Ctrl-C breaks off. Returns what came."""
+    """Let Ctrl-C, SIGTERM and a closed terminal end the session in an orderly way; a second Ctrl-C breaks off.
+
+    Returns what came.
+    """
     came: list[int] = []
+    terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def stop(number: int, frame: object) -> None:
         came.append(number)
         session.stop()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def hang_up(number: int, frame: object) -> None:
+        # The terminal is gone: what is still said must not fail.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for terminal in terminals:
+            os.dup2(nowhere, terminal)
+        os.close(nowhere)
+        stop(number, frame)
+
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    # Windows has none; under nohup it is ignored, and stays so.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hang_up)
     return came
 
 

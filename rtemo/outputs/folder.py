@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import itertools
 import json
 import os
@@ -46,13 +47,8 @@ def make_session_folder(out: str | Path, participant: str, started: datetime.dat
     ConfigurationError
         The participant's name holds something else, or the folder cannot be made.
     """
-    if not _PARTICIPANT.fullmatch(participant):
-        raise ConfigurationError(
-            f"participant {participant[:80]!r}: 1 to 64 letters (a to z) and digits expected.",
-            cure='Leave out "sub-", spaces, dashes and other signs, e.g. 01 or pilot3.',
-        )
+    parent = _participant_folder(out, participant)
     name = f"ses-{started.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
-    parent = Path(out) / f"sub-{participant}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for run in itertools.count(1):
@@ -65,11 +61,48 @@ def make_session_folder(out: str | Path, participant: str, started: datetime.dat
                 continue
             return folder
     except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename or parent}: the session's folder cannot be made ({error.strerror}).",
-            cure="Name another folder, or mend its permissions.",
-        ) from error
+        raise _cannot_be_made(error, parent) from error
     raise AssertionError("count never ends")
+
+
+def check_session_folder(out: str | Path, participant: str) -> None:
+    """Find what `make_session_folder` would refuse, as far as that can be known before; makes nothing.
+
+    Parameters
+    ----------
+    out : path-like
+    participant : str
+
+    Raises
+    ------
+    ConfigurationError
+        As from `make_session_folder`.
+    """
+    parent = _participant_folder(out, participant).absolute()
+    try:
+        there = next(place for place in (parent, *parent.parents) if place.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+    except OSError as error:
+        raise _cannot_be_made(error, parent) from error
+
+
+def _participant_folder(out: str | Path, participant: str) -> Path:
+    if not _PARTICIPANT.fullmatch(participant):
+        raise ConfigurationError(
+            f"participant {participant[:80]!r}: 1 to 64 letters (a to z) and digits expected.",
+            cure='Leave out "sub-", spaces, dashes and other signs, e.g. 01 or pilot3.',
+        )
+    return Path(out) / f"sub-{participant}"
+
+
+def _cannot_be_made(error: OSError, parent: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{error.filename or parent}: the session's folder cannot be made ({error.strerror}).",
+        cure="Name another folder, or mend its permissions.",
+    )
 
 
 def write_configuration(folder: Path, configuration: Configuration, source: bytes | None = None) -> Path:

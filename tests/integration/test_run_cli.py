@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import re
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import numpy as np
 import pytest
+import typer
 from live_lab import LiveLab
 from network import OUTLETS
 
+from rtemo.cli.live_demo import _tell
+from rtemo.live.agreement import Agreement
 from rtemo.sources.xdf import XdfSource
 from rtemo.types import Chunk
 
@@ -101,7 +108,7 @@ print(stamp % 1.0, sum(sample[:3]), len(sample))
     assert int(count) == 15
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_session_is_whole(live_lab: LiveLab, number: signal.Signals):
     with live_lab.simulated(), live_lab.start() as session:
         until(session, SOME_WINDOWS)
@@ -112,6 +119,47 @@ def test_an_interrupted_session_is_whole(live_lab: LiveLab, number: signal.Signa
     assert "windows predicted" in out
     assert live_lab.events()[-1]["event"] == "session-stop"
     assert live_lab.agreement().holds
+
+
+def test_a_session_whose_terminal_is_closed_is_whole(live_lab: LiveLab):
+    master, slave = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        os.dup2(slave, 1)
+        os.dup2(slave, 2)
+
+    with live_lab.simulated(), live_lab.start(preexec_fn=take_terminal) as session:
+        os.close(slave)
+        shown = b""
+        while b"spread" not in shown:
+            shown += os.read(master, 65536)
+        os.close(master)
+        assert session.wait(20) == 130
+    assert live_lab.events()[-1]["event"] == "session-stop"
+    assert live_lab.agreement().holds
+
+
+@pytest.mark.parametrize("wrong", ["participant", "folder"])
+def test_a_session_that_could_not_be_written_is_refused_before_the_wait_for_streams(live_lab: LiveLab, wrong: str):
+    if wrong == "folder":
+        (live_lab.folder / "out").write_text("a file")
+    options = ("-p", "sub-07") if wrong == "participant" else ()
+    # No stream is there, and nobody would wait so long.
+    code, _, err = live_lab.run(*options, "--wait", "600", timeout_s=40)
+    assert code == 2
+    assert ("letters" if wrong == "participant" else "cannot be made") in err
+
+
+def test_a_demonstration_whose_replay_differs_fails_and_names_the_windows(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(typer.Exit) as ended:
+        _tell(Agreement(9, 0, 0, only_live=(1,), only_replay=(), different=(4, 7), largest=0.5))
+    assert ended.value.exit_code == 1
+    out = capsys.readouterr().out
+    assert "NOT the same in 9 windows" in out
+    assert "different: windows 4, 7\n" in out
+    assert "only live: window 1\n" in out
 
 
 def test_a_view_that_drops_out_and_comes_back_under_a_new_source_id(live_lab: LiveLab):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -16,7 +17,13 @@ from hypothesis import strategies as st
 
 from rtemo.config import load_configuration, parse_configuration
 from rtemo.errors import ConfigurationError
-from rtemo.outputs.folder import environment, make_session_folder, write_configuration, write_environment
+from rtemo.outputs.folder import (
+    check_session_folder,
+    environment,
+    make_session_folder,
+    write_configuration,
+    write_environment,
+)
 from rtemo.outputs.toml import toml_text
 
 STARTED = datetime.datetime(2026, 3, 1, 1, 2, 3, 456789, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
@@ -42,6 +49,8 @@ def test_a_second_session_in_the_same_second_gets_a_folder_of_its_own(tmp_path: 
 def test_a_participant_that_is_no_bids_label_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="letters"):
         make_session_folder(tmp_path, name, STARTED)
+    with pytest.raises(ConfigurationError, match="letters"):
+        check_session_folder(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,6 +58,19 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     (tmp_path / "out").write_text("a file")
     with pytest.raises(ConfigurationError, match="cannot be made"):
         make_session_folder(tmp_path / "out", "01", STARTED)
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        check_session_folder(tmp_path / "out", "01")
+
+
+def test_a_folder_without_permission_is_found_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_session_folder(tmp_path / "new" / "out", "01")
+    # The tests may run as root, whom no permission stops.
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        check_session_folder(tmp_path / "new" / "out", "01")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_configuration_is_kept_byte_for_byte(tmp_path: Path) -> None:
