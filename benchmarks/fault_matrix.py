@@ -1014,8 +1014,8 @@ Made by `python benchmarks/fault_matrix.py`, which writes this page; all figures
 `benchmarks/results/fault_matrix.json`.
 
 For each fault, a simulated laboratory sends over real LSL, and a live session takes it: an EEG with 62 channels at
-1000 Hz, an eye tracker at 120 Hz and a peripheral device at 256 Hz, each a process with a clock of its own, hours
-apart from the machine's. Windows of 1 s begin four times a second. The first channel of every device is the number of
+1000 Hz, an eye tracker at 120 Hz and a peripheral device at 256 Hz, each a process with a clock of its own, half an
+hour to half a day apart from the machine's. Windows of 1 s begin four times a second. The first channel of every device is the number of
 the sample, and the features of every view are the statistics of that channel: so it is known of every live window
 which samples are in it. When a sample was taken follows from its number; which stamp the session gave it stands in
 its recording, whose replay must give the same windows.
@@ -1041,8 +1041,8 @@ Read with care:
 * Under a jitter of 5 ms no stamp can be right at once: how many samples were averaged is all that helps. Behind a gap a
   stream starts from the median of 50 ms of samples and a rate that is known, so a millisecond is asked for without
   jitter only; the row with both is shown for what it is (over windows that begin 3 s behind the return or later:
-  {later} ms). At its very first sample it starts from that one's stamp, which places the first 0.4 s: a window that
-  holds them can be off by as much as that stamp was.
+  {later} ms). At its very beginning it starts from the
+  mean of its first 0.2 s.
 * Where stamps jump and the clock, asked again, has not, nobody knows when samples were taken: they are not used.
 * A changed rate is a stream that the model was not trained on: it is recorded, and its view is missing until the old
   rate is back.
