@@ -14,8 +14,11 @@ from rtemo.types import Chunk, Floats
 
 HOLE_PERIODS = 1.5
 """A hole begins this many sample periods after the last sample before it."""
-NEXT_PERIODS = 0.9
-"""No sample is expected sooner than this many periods after the one before: a live window need not wait for it."""
+NEXT_PERIODS = 0.98
+"""No sample is expected sooner than this many periods after the one before: a live window need not wait for it.
+
+Stamps are evened out before; clocks of devices are off by thousandths at most.
+"""
 MAX_LATE = 1000
 """So many notes of late samples are kept until someone takes them."""
 

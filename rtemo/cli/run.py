@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rtemo.config import Configuration
-    from rtemo.live.session import LiveSession, LiveStatus
+    from rtemo.live.session import LiveSession
+    from rtemo.live.status import LiveStatus
     from rtemo.outputs.events import Event
 
 EVENT_LINES = 6
 PLAIN_EVERY_S = 5.0
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.0001
 INTERRUPTED = 130
 STATE_STYLES = {"waiting": "yellow", "live": "green", "stale": "bold yellow", "lost": "bold red"}
 QUIET_EVENTS = ("session-start", "stream-warning")
@@ -100,7 +101,7 @@ def run_session(
     check_session_folder(out, participant)
     session = LiveSession(settings, load_bundle(model), device=device or settings.model.device)
     interrupted = _stop_on_signals(session)
-    # Threads that wait for the interpreter get it after half a millisecond, not after five.
+    # Threads that wait for the interpreter get it after a tenth of a millisecond, not after five.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     view = StatusView(settings, session)
     with view:

@@ -9,21 +9,21 @@ import math
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtemo.clock import Clock, LslClock, Measurement
+from rtemo.clock import Clock, LslClock
 from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError, RecordingError, StreamError
 from rtemo.features.pipeline import FeaturePipeline
 from rtemo.grid import Grid
 from rtemo.liblsl import configure
-from rtemo.live.gather import Gatherer, Raw, StreamStatus
+from rtemo.live.gather import Gatherer
+from rtemo.live.sink import LockedSink, RecordedPredictions
+from rtemo.live.status import LiveStatus, Newest
 from rtemo.live.wanted import MARKERS_KEY, expected_streams, stream_names, wanted_streams
 from rtemo.live.worker import ModelWorker
 from rtemo.model.bundle import Bundle
@@ -39,21 +39,17 @@ from rtemo.outputs.folder import (
     write_configuration,
     write_environment,
 )
-from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, prediction_sample
-from rtemo.outputs.recording import Recorder, RecorderStatus
+from rtemo.outputs.lsl import EventOutlet, PredictionOutlet
+from rtemo.outputs.recording import Recorder
 from rtemo.outputs.table import LiveTable
 from rtemo.session import WindowPredictor
-from rtemo.sources.lsl.connection import LiveSink
-from rtemo.sources.lsl.inlet import Pulled
 from rtemo.sources.lsl.streams import SETTLE_S, LiveStreams
 from rtemo.training import check_configuration, check_streams
-from rtemo.types import SESSION_START, FeatureWindow, Floats, Prediction
+from rtemo.types import SESSION_START, FeatureWindow
 from rtemo.worker import Worker
-from rtemo.xdf import StreamHeader
 
 TICK_S = 0.1
 OFFSET_EVERY_S = 5.0
-AGES_KEPT = 1000
 EVENTS_SHOWN = 200
 NO_START = {
     "stream-ambiguous": "several streams fit",
@@ -62,77 +58,6 @@ NO_START = {
 }
 """Events before the start with which there is none."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStatus:
-    """How a session stands.
-
-    Parameters
-    ----------
-    elapsed_s : float
-    streams : sequence of StreamStatus
-    window : FeatureWindow or None
-        The newest, with the reasons of missing views.
-    prediction : Prediction or None
-        The newest.
-    predicted, skipped : int
-        Windows so far.
-    age_p50_s, age_p99_s : float
-        Of ``age_s`` over the latest windows; NaN before the first.
-    recorder : RecorderStatus
-    """
-
-    elapsed_s: float
-    streams: Sequence[StreamStatus]
-    window: FeatureWindow | None
-    prediction: Prediction | None
-    predicted: int
-    skipped: int
-    age_p50_s: float
-    age_p99_s: float
-    recorder: RecorderStatus
-
-
-class _Locked(LiveSink):
-    """Lets the threads of the streams in one at a time: their order is the order of everything."""
-
-    def __init__(self, emit: Callable[..., None]) -> None:
-        self.lock = threading.Lock()
-        self.gatherer: Gatherer | None = None
-        self._emit = emit
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[Gatherer]:
-        assert self.gatherer is not None
-        with self.lock:
-            yield self.gatherer
-
-    def opened(self, key: str, header: StreamHeader, xml: bytes) -> None:
-        with self._alone() as gatherer:
-            gatherer.opened(key, header, xml)
-
-    def closed(self, key: str, reason: str) -> None:
-        with self._alone() as gatherer:
-            gatherer.closed(key, reason)
-
-    def noticed(self, key: str, kind: str, details: dict[str, object]) -> None:
-        self._emit(kind, key=key, **details)
-
-    def measured(self, key: str, measurement: Measurement) -> None:
-        with self._alone() as gatherer:
-            gatherer.measured(key, measurement)
-
-    def samples(self, key: str, stamps_s: Floats, values: NDArray[np.generic]) -> None:
-        with self._alone() as gatherer:
-            gatherer.take(key, Raw(stamps_s, values))
-
-    def texts(self, key: str, pulled: Pulled) -> None:
-        with self._alone() as gatherer:
-            gatherer.take(key, Raw(pulled.stamps_s, None, pulled.rows))
-
-    def needed(self, key: str) -> int:
-        return 1 if self.gatherer is None else self.gatherer.needed(key)
 
 
 class LiveSession:
@@ -188,10 +113,10 @@ class LiveSession:
         self._early_lock = threading.Lock()
         self._log: EventLog | None = None
         self._shown: deque[Event] = deque(maxlen=EVENTS_SHOWN)
-        self._newest = _Newest()
+        self._newest = Newest()
         self._wanted, self._keys = wanted_streams(config)
         self._names = stream_names(self._wanted, config)
-        self._sink = _Locked(self._emit)
+        self._sink = LockedSink(self._emit)
         self._streams = LiveStreams(self._wanted, config.network, self._sink, clock=self._clock, on_error=self._fail)
         self._gatherer = self._sink.gatherer = Gatherer(
             self._names,
@@ -365,7 +290,7 @@ class LiveSession:
         closing.callback(table.close)
         model = ModelWorker(
             self._predictor,
-            [predictions, _RecordedPredictions(recorder, own[1]), table, self._newest],
+            [predictions, RecordedPredictions(recorder, own[1]), table, self._newest],
             clock=self._clock,
             on_error=self._fail,
             on_skip=lambda windows: self._emit(
@@ -499,38 +424,3 @@ class LiveSession:
             self._error = error
             self._emit("error", error=f"{type(error).__name__}: {error}", thread=threading.current_thread().name)
         self._stop.set()
-
-
-class _RecordedPredictions:
-    """Records predictions beside the inputs."""
-
-    def __init__(self, recorder: Recorder, number: int) -> None:
-        self._recorder = recorder
-        self._number = number
-
-    def write(self, prediction: Prediction) -> None:
-        """Record one."""
-        self._recorder.samples(self._number, np.array([prediction.stop_s]), prediction_sample(prediction)[None])
-
-
-class _Newest:
-    """Keeps the newest window and prediction, and how old predictions were of late."""
-
-    def __init__(self) -> None:
-        self.window: FeatureWindow | None = None
-        self.prediction: Prediction | None = None
-        self._ages: deque[float] = deque(maxlen=AGES_KEPT)
-
-    def write(self, prediction: Prediction) -> None:
-        """Keep one."""
-        self.prediction = prediction
-        if math.isfinite(prediction.age_s):
-            self._ages.append(prediction.age_s)
-
-    def age_percentiles(self) -> tuple[float, float]:
-        """The 50th and the 99th percentile of ``age_s``; NaN before the first."""
-        ages = list(self._ages)
-        if not ages:
-            return math.nan, math.nan
-        p50_s, p99_s = np.percentile(ages, [50, 99])
-        return float(p50_s), float(p99_s)

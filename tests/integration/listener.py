@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pickle
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class Listener:
     """A process that listens to a session until it is told to stop."""
 
     def __init__(self, session: str, folder: Path) -> None:
-        self._out = folder / f"{session}.pickle"
+        self._out = folder / f"{session}.json"
         self._process = subprocess.Popen(
             [sys.executable, __file__, session, str(self._out)],
             stdin=subprocess.PIPE,
@@ -85,8 +84,10 @@ class Listener:
         """Stop listening; what was heard, in the order in which outlets were found."""
         self._process.communicate(timeout=20)
         assert self._process.returncode == 0
-        fields = pickle.loads(self._out.read_bytes())
-        return [Heard(**one) for one in fields]
+        heard = [Heard(**fields) for fields in json.loads(self._out.read_text())]
+        for one in heard:
+            one.stamps_s, one.came_s = np.array(one.stamps_s), np.array(one.came_s)
+        return heard
 
 
 def main(session: str, out: str) -> None:
@@ -148,9 +149,7 @@ def main(session: str, out: str) -> None:
                 threads[-1].start()
     for thread in threads:
         thread.join()
-    for heard in found.values():
-        heard["stamps_s"], heard["came_s"] = np.array(heard["stamps_s"]), np.array(heard["came_s"])
-    Path(out).write_bytes(pickle.dumps(list(found.values())))
+    Path(out).write_text(json.dumps(list(found.values())))
 
 
 if __name__ == "__main__":
