@@ -1017,8 +1017,8 @@ For each fault, a simulated laboratory sends over real LSL, and a live session t
 1000 Hz, an eye tracker at 120 Hz and a peripheral device at 256 Hz, each a process with a clock of its own, half an
 hour to half a day apart from the machine's. Windows of 1 s begin four times a second. The first channel of every device
 is the number of the sample, and the features of every view are the statistics of that channel: so it is known of every
-live window which samples are in it. When a sample was taken follows from its number; which stamp the session gave it stands in
-its recording, whose replay must give the same windows.
+live window which samples are in it. When a sample was taken follows from its number; which stamp the session gave it
+stands in its recording, whose replay must give the same windows.
 
 Machine: {machine}. What else ran on it is not known; where a core stood still for 50 ms or more, the session was run
 again, at most twice.
