@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rtemo.config import Configuration, NetworkSettings, load_configuration
 from rtemo.demonstration import record_laboratory
@@ -88,12 +87,24 @@ class LiveLab:
                 p.stdout.read()
                 p.wait(20)
 
-    def start(self, *options: object, **process: Any) -> subprocess.Popen[str]:
-        """Start a session in a process."""
+    def start(self, *options: object, prepare: Callable[[], None] = lambda: None) -> subprocess.Popen[str]:
+        """Start a session in a process, which `prepare` is called in first."""
+
+        def as_from_a_shell() -> None:
+            # Whatever runs the tests may ignore signals, and so would what it starts.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            prepare()
+
         command = [sys.executable, "-m", "rtemo", "run", self.config, "-m", self.bundle, "-p", "01"]
         command += ["-o", self.folder / "out", *options]
         return subprocess.Popen(
-            [*map(str, command)], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **process
+            [*map(str, command)],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=as_from_a_shell,
         )
 
     def run(self, *options: object, timeout_s: float = 60.0) -> tuple[int, str, str]:

@@ -130,7 +130,7 @@ def test_a_session_whose_terminal_is_closed_is_whole(live_lab: LiveLab):
         os.dup2(slave, 1)
         os.dup2(slave, 2)
 
-    with live_lab.simulated(), live_lab.start(preexec_fn=take_terminal) as session:
+    with live_lab.simulated(), live_lab.start(prepare=take_terminal) as session:
         os.close(slave)
         shown = b""
         while b"spread" not in shown:
@@ -262,7 +262,7 @@ def test_a_full_disk_is_an_alarm_and_predictions_go_on(live_lab: LiveLab):
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    with live_lab.simulated(), live_lab.start("--duration", "9", preexec_fn=little_room) as session:
+    with live_lab.simulated(), live_lab.start("--duration", "9", prepare=little_room) as session:
         _, err = session.communicate(timeout=60)
     assert session.returncode == 1
     assert "the disk refused the end of the recording" in err
