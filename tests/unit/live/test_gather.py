@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from virtual_lab import START_S, VIEWS, Device, VirtualLab, assert_same
+from virtual_lab import START_S, VIEWS, Device, VirtualLab, assert_same, xml_of
 
+from rtemo.clock import VirtualClock
+from rtemo.config import HealthSettings
+from rtemo.live.gather import Gatherer
 from rtemo.xdf import Samples, XdfReader
+from rtemo.xdf.chunks import parse_stream_header
 
 
 def two(path, **options) -> VirtualLab:
@@ -343,3 +347,25 @@ def test_whatever_happens_a_replay_gives_the_same_windows(tmp_path_factory, step
             assert lab.devices["eye"].true_time(low) == pytest.approx(window.start_s, abs=0.05)
             assert lab.devices["eye"].true_time(high) == pytest.approx(window.stop_s, abs=0.05)
     assert_same(lab)
+
+
+def test_a_marker_stream_that_is_silent_for_long_may_be_replaced_without_haste():
+    clock, asked = VirtualClock(1000.0), []
+    gatherer = Gatherer(
+        {"markers": "markers"},
+        HealthSettings(),
+        clock=clock,
+        emit=lambda kind, **details: None,
+        measure_soon=lambda key: None,
+        let_go=lambda key, silent_s, hurry: asked.append((silent_s, hurry)),
+        local_host="here",
+    )
+    xml = xml_of("markers", "Markers", 0.0, 1, text=True)
+    gatherer.opened("markers", parse_stream_header(0, xml), xml)
+    for _ in range(60):
+        clock.advance(0.1)
+        gatherer.tick(clock.now_s())
+    # It counts as alive all the while: it may just have nothing to say.
+    assert gatherer.status(clock.now_s())[0].state == "live"
+    assert [(silent_s is None, hurry) for silent_s, hurry in asked] == [(True, True), (False, False)]
+    assert asked[1][0] == pytest.approx(5.1, abs=0.11)
