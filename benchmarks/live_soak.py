@@ -2,8 +2,8 @@
 
 Run ``python benchmarks/live_soak.py`` (half an hour; ``--minutes 5`` for less). ``rtemo simulate`` plays 62-channel EEG
 at 1000 Hz, an eye tracker at 120 Hz and eight peripheral channels at 256 Hz, each sample numbered; ``rtemo run``
-predicts ten times a second and records. The session's resident memory is noted every ten seconds; its slope counts from
-the fifth minute (or the first fifth) on. At the end the recording is read, and every number must be there.
+predicts ten times a second and records. The session's own resident memory is noted every ten seconds; its slope counts
+from the fifth minute (or the first fifth) on. At the end the recording is read, and every number must be there.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def prepare(folder: Path) -> tuple[Path, Path]:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a process, in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Memory of a process that is its own, in MB: pages of libraries come and go with the machine's cache."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def lost_samples(recording: Path) -> dict[str, int]:
@@ -104,6 +104,7 @@ def soak(minutes: float, folder: Path) -> dict[str, object]:
         "lost_samples": lost_samples(out / "recording.xdf"),
         "late_events": events.count("late"),
         "skipped_events": events.count("windows-skipped"),
+        "memory_curve_mb": [round(mb, 2) for mb in memory_mb.tolist()],
         "memory_mb": float(memory_mb[warm].mean()),
         "memory_range_mb": float(np.ptp(memory_mb[warm])),
         "memory_slope_mb_per_hour": float(slope),
