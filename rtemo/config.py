@@ -20,6 +20,7 @@ RESERVED_PREFIXES = ("available_", "coverage_", "names_")
 RESERVED_LABELS = ("", "none", "skipped")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Above = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 # From a hundredth of a second to an hour: nothing is felt faster, and no window is longer.
 Span = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
@@ -66,6 +67,23 @@ class WindowSettings(_Strict):
         return self.length_s if self.hop_s is None else self.hop_s
 
 
+class QualitySettings(_Strict):
+    """When a channel of a view counts as bad.
+
+    Ratios are to what is usual: to the channel's own calibration, or, where there is none, to the other channels.
+    """
+
+    enabled: bool = True
+    flat_share: Fraction = 0.5
+    clipped_share: Fraction = 0.1
+    max_amplitude: Above = 10.0
+    min_amplitude: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    max_line: Positive = 1.0
+    max_high: Positive = 1.0
+    excess: Above = 5.0
+    good_after: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
 class ViewSettings(_Strict):
     """One view: a stream, some of its channels, and an extractor."""
 
@@ -74,7 +92,10 @@ class ViewSettings(_Strict):
     features: str
     settings: dict[str, Any] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
+    subset: Annotated[list[str], Field(min_length=1)] | None = None
     min_coverage: Fraction = 0.8
+    max_bad_channels: Fraction = 0.25
+    quality: QualitySettings = QualitySettings()
     required: bool = False
     smoothing: Literal["none", "kalman", "mean"] = "none"
 
@@ -241,7 +262,8 @@ def _describe(problem: Any, document: dict[str, Any]) -> str:
 def _known_keys(location: list[str]) -> list[str]:
     """Keys that the model at `location` knows."""
     if location[:1] == ["views"] and len(location) >= 2:
-        model: type[BaseModel] = StreamSelector if location[2:3] == ["stream"] else ViewSettings
+        inner: dict[str, type[BaseModel]] = {"stream": StreamSelector, "quality": QualitySettings}
+        model = inner.get(location[2], ViewSettings) if len(location) > 2 else ViewSettings
     elif location[:1] == ["markers"]:
         model = StreamSelector if location[1:2] == ["stream"] else MarkerSettings
     else:

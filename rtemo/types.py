@@ -123,7 +123,8 @@ class FeatureWindow:
     start_s, stop_s : float
         LSL local-clock seconds.
     features : mapping of str to ndarray of float64, shape (features,)
-        By view. All NaN where the view is not available; before standardising.
+        By view. All NaN where the view is not available; a single NaN is a feature that there is nothing to take from.
+        Before standardising.
     available : mapping of str to bool
         The mask: False is a missing view.
     coverage : mapping of str to float
@@ -132,6 +133,11 @@ class FeatureWindow:
         Why a view is missing (``"coverage 0.42 < 0.80"``, ``"gap"``, ``"no stream"``, ...); absent for available views.
     newest_s : float
         Stamp of the newest sample inside the window, NaN where there is none.
+    quality : mapping of str to ndarray of float64, shape (scores,)
+        By view that is watched: scores from 1 (nothing amiss) to 0, below a half is bad; NaN in a window whose signal
+        was not judged, e.g. for a gap. Their names are those of the pipeline.
+    bad : mapping of str to mapping of str to str
+        By view, why a channel counts as bad, by its label; only views that have such channels.
     """
 
     index: int
@@ -142,6 +148,8 @@ class FeatureWindow:
     coverage: Mapping[str, float]
     reason: Mapping[str, str] = field(default_factory=dict)
     newest_s: float = float("nan")
+    quality: Mapping[str, Floats] = field(default_factory=dict)
+    bad: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -42,6 +42,23 @@ class ViewSource:
     columns: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Repair:
+    """What stands in for the bad channels of a window.
+
+    Parameters
+    ----------
+    bad : ndarray of intp, shape (bad,)
+        Indices of the bad channels, ascending.
+    weights : ndarray of float64, shape (bad, channels)
+        Each bad channel as a sum of good ones, 0 at all bad ones. A row of NaN: there is no such sum, and the channel's
+        features are NaN, which standardising turns into the mean of calibration.
+    """
+
+    bad: NDArray[np.intp]
+    weights: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class ClosingWindow:
     """The window whose features are asked for.
@@ -56,6 +73,8 @@ class ClosingWindow:
         Its cells, in the numbering of `Extractor.push`.
     samples : int
         How many samples of the view's stream lie in it.
+    repair : Repair or None
+        For extractors that say ``repairs = True``: channels that are bad in it, and what stands in for them.
     """
 
     index: int
@@ -63,6 +82,55 @@ class ClosingWindow:
     stop_s: float
     cells: range
     samples: int
+    repair: Repair | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """How good the signal of a view is in one window.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (names,)
+        From 1 (nothing amiss) to 0; below a half is bad. One a channel, or one a measure: see `Judge.quality_names`.
+    bad : mapping of str to str
+        Why a channel counts as bad, by its name: one word, such as ``"flat"``.
+    missing : str
+        Why the view must be missing; empty where it need not.
+    repair : Repair or None
+        What stands in for bad channels; None where none is bad.
+    """
+
+    scores: Floats
+    bad: Mapping[str, str] = field(default_factory=dict)
+    missing: str = ""
+    repair: Repair | None = None
+
+
+class Judge(Protocol):
+    """Judges the signal of a view, window by window: a monitor of channels, or an extractor itself.
+
+    Attributes
+    ----------
+    quality_names : tuple of str
+        What the scores are of, known after ``reset``.
+    """
+
+    @property
+    def quality_names(self) -> tuple[str, ...]:
+        """Names of the scores."""
+        ...
+
+    def judge(self, window: ClosingWindow) -> Quality:
+        """Quality of a window, from the samples of its cells and earlier ones; may be asked again, changes nothing.
+
+        Asked before `Extractor.close`, of the same windows.
+        """
+        ...
+
+    def keep(self, quality: Quality) -> None:
+        """The window last asked about has closed with this."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +161,14 @@ class Extractor(Protocol):
         Subclass of `ExtractorSettings`.
     names : tuple of str
         Feature names, known after `reset`, e.g. ``"Fp1:alpha"``.
+
+    Notes
+    -----
+    Two more attributes are looked for, both False where an extractor has none: ``uses_columns``, whether the view may
+    name ``columns``, and ``repairs``, whether the channels of the view are to be watched and bad ones to be named in
+    `ClosingWindow.repair`. An extractor that is a `Judge` too judges its signal itself.
+    A single feature may be NaN where there is nothing to take it from: standardising turns it into the calibration's
+    mean.
     """
 
     Settings: ClassVar[type[BaseModel]]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.config import Configuration, ViewSettings
 from rtemo.errors import ConfigurationError, StreamError
-from rtemo.features.base import ClosingWindow, Extractor, Missing, ViewSource
+from rtemo.features.base import ClosingWindow, Extractor, Judge, Missing, Quality, ViewSource
+from rtemo.features.quality import ChannelMonitor
 from rtemo.features.registry import make_extractor
 from rtemo.features.smoothing import Smoother, make_smoother
 from rtemo.grid import Grid
@@ -36,10 +39,27 @@ class _View:
     columns: Selection | None
     extractor: Extractor
     smoother: Smoother
-    width: int
+    judge: Judge | None
+    subset: NDArray[np.intp] | None = None
+    names: tuple[str, ...] = ()
     fed: bool = False
     changes: list[tuple[int, str]] = field(default_factory=list)
-    early: tuple[int, Share, Floats | Missing] | None = None
+    early: tuple[int, Share, _Result] | None = None
+
+    @property
+    def takers(self) -> tuple[Extractor | ChannelMonitor, ...]:
+        """Whoever takes samples."""
+        if isinstance(self.judge, ChannelMonitor):
+            return self.judge, self.extractor
+        return (self.extractor,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Result:
+    """What a view gives for a window, before smoothing; no quality where its signal was not judged."""
+
+    features: Floats | Missing
+    quality: Quality | None = None
 
 
 class FeaturePipeline:
@@ -63,6 +83,8 @@ class FeaturePipeline:
     ----------
     names : dict of str to tuple of str
         Feature names by view; empty for a view without a stream.
+    quality_names : dict of str to tuple of str
+        By view that is watched, what its quality scores are of.
     bound : dict of str to StreamDescription or None
         The stream of each view, with the chosen channels only; None where there is none.
     warnings : list of str
@@ -91,6 +113,7 @@ class FeaturePipeline:
         grid = Grid(config.window.length_s, config.window.hop)
         self._grid, self._origin, self._live = grid, origin, live
         self.names: dict[str, tuple[str, ...]] = {}
+        self.quality_names: dict[str, tuple[str, ...]] = {}
         self.bound: dict[str, StreamDescription | None] = {}
         self.warnings: list[str] = []
         self._views: list[_View] = []
@@ -109,10 +132,11 @@ class FeaturePipeline:
                 )
                 continue
             description, columns = pick_channels(name, settings, stream, origin)
-            extractor.reset(ViewSource(name, description, grid, settings.columns))
-            self.bound[name], self.names[name] = description, extractor.names
             smoother = make_smoother(settings.smoothing)
-            self._views.append(_View(name, settings, stream.key, columns, extractor, smoother, len(extractor.names)))
+            judge = find_judge(settings, extractor)
+            view = _View(name, settings, stream.key, columns, extractor, smoother, judge)
+            self._views.append(view)
+            self._reset(view, description)
         if not self._views:
             wanted = "; ".join(f"{name!r} wants {view.stream}" for name, view in config.views.items())
             raise StreamError(
@@ -133,6 +157,20 @@ class FeaturePipeline:
             ends_are_gaps=ends_are_gaps,
             live=live,
         )
+
+    def _reset(self, view: _View, description: StreamDescription) -> None:
+        """Prepare a view for a stream."""
+        source = ViewSource(view.name, description, self._grid, view.settings.columns)
+        view.extractor.reset(source)
+        view.names = view.extractor.names
+        if view.settings.subset is not None:
+            view.subset = pick_features(view.name, view.settings.subset, view.names)
+            view.names = tuple(view.names[i] for i in view.subset)
+        if view.judge is not None:
+            if isinstance(view.judge, ChannelMonitor):
+                view.judge.reset(source)
+            self.quality_names[view.name] = view.judge.quality_names
+        self.bound[view.name], self.names[view.name] = description, view.names
 
     @property
     def late(self) -> dict[str, int]:
@@ -190,8 +228,7 @@ class FeaturePipeline:
                 continue
             view.columns = columns
             if not view.fed and _told(bound) != _told(description):
-                view.extractor.reset(ViewSource(view.name, description, self._grid, view.settings.columns))
-                self.bound[view.name] = description
+                self._reset(view, description)
                 self._windower.set_rate(stream.key, stream.nominal_rate_hz)
         return unfit
 
@@ -212,11 +249,13 @@ class FeaturePipeline:
                 continue
             view.fed = True
             values = chunk.values if view.columns is None else chunk.values[:, view.columns]
-            extractor = view.extractor
+            takers = view.takers
             for piece in pieces:
-                if piece.begins_segment:
-                    extractor.begin_segment()
-                extractor.push(piece.cell, chunk.stamps_s[piece.first : piece.stop], values[piece.first : piece.stop])
+                stamps_s, samples = chunk.stamps_s[piece.first : piece.stop], values[piece.first : piece.stop]
+                for taker in takers:
+                    if piece.begins_segment:
+                        taker.begin_segment()
+                    taker.push(piece.cell, stamps_s, samples)
         if self._live:
             self._look_ahead(chunk.stream, views)
         return self._features(self._windower.close_ready())
@@ -235,7 +274,7 @@ class FeaturePipeline:
                 closing = ClosingWindow(
                     index, grid.start_s(index), grid.stop_s(index), grid.cells(index), share.samples
                 )
-                view.early = index, share, self._raw_features(view, closing, share)
+                view.early = index, share, self._result(view, closing, share)
 
     def advance(self, now_s: float) -> list[FeatureWindow]:
         """Close, live, the windows that ended ``lateness_s`` before now (LSL clock seconds)."""
@@ -258,20 +297,29 @@ class FeaturePipeline:
         available: dict[str, bool] = {}
         coverage: dict[str, float] = {}
         reason: dict[str, str] = {}
+        quality: dict[str, Floats] = {}
+        bad: dict[str, Mapping[str, str]] = {}
         for name, view in self._in_order:
             if view is None:
                 features[name], available[name], coverage[name] = np.empty(0), False, 0.0
                 reason[name] = NO_STREAM
                 continue
             share = window.shares[view.stream]
-            result = self._view_features(view, window, share)
             coverage[name] = share.coverage
-            if isinstance(result, Missing):
-                features[name], available[name] = np.full(view.width, np.nan), False
-                reason[name] = result.reason
+            result = self._settle(view, window, share)
+            found = result.features
+            if isinstance(found, Missing):
+                features[name], available[name] = np.full(len(view.names), np.nan), False
+                reason[name] = found.reason
             else:
-                features[name], available[name] = result, True
-            view.extractor.discard(window.cells.start)
+                features[name], available[name] = view.smoother.update(window.index, found), True
+            if view.judge is not None:
+                judged = result.quality
+                quality[name] = np.full(len(self.quality_names[name]), np.nan) if judged is None else judged.scores
+                if judged is not None and judged.bad:
+                    bad[name] = judged.bad
+            for taker in view.takers:
+                taker.discard(window.cells.start)
         return FeatureWindow(
             index=window.index,
             start_s=window.start_s,
@@ -281,29 +329,75 @@ class FeaturePipeline:
             coverage=coverage,
             reason=reason,
             newest_s=window.newest_s,
+            quality=quality,
+            bad=bad,
         )
 
-    def _view_features(self, view: _View, window: Window, share: Share) -> Floats | Missing:
+    def _settle(self, view: _View, window: Window, share: Share) -> _Result:
+        """What a view gives for a window that has closed."""
         if view.early is not None and view.early[:2] == (window.index, share):
-            features = view.early[2]
+            result = view.early[2]
         else:
             closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
-            features = self._raw_features(view, closing, share)
-        return features if isinstance(features, Missing) else view.smoother.update(window.index, features)
+            result = self._result(view, closing, share)
+        if view.judge is not None and result.quality is not None:
+            view.judge.keep(result.quality)
+        return result
 
-    def _raw_features(self, view: _View, closing: ClosingWindow, share: Share) -> Floats | Missing:
-        """Features before smoothing, or why the view is missing."""
+    def _result(self, view: _View, closing: ClosingWindow, share: Share) -> _Result:
+        """What a view gives as things stand; changes nothing but what can be worked out again."""
         least = view.settings.min_coverage
         unfit = next((reason for since, reason in reversed(view.changes) if since <= closing.index), "")
         if unfit:
-            return Missing(unfit)
+            return _Result(Missing(unfit))
         if share.gap:
-            return Missing("gap")
+            return _Result(Missing("gap"))
         if share.samples == 0 and least == 0:
-            return Missing("no samples")
+            return _Result(Missing("no samples"))
         if share.samples == 0 or share.coverage < least:
-            return Missing(f"coverage {share.coverage:.2f} < {least:.2f}")
-        return view.extractor.close(closing)
+            return _Result(Missing(f"coverage {share.coverage:.2f} < {least:.2f}"))
+        quality = None
+        if view.judge is not None:
+            quality = view.judge.judge(closing)
+            if quality.missing:
+                return _Result(Missing(quality.missing), quality)
+            if quality.repair is not None:
+                closing = replace(closing, repair=quality.repair)
+        features = view.extractor.close(closing)
+        if isinstance(features, Missing):
+            return _Result(features, quality)
+        if view.subset is not None:
+            features = features[view.subset]
+        return _Result(Missing("no feature is known") if np.isnan(features).all() else features, quality)
+
+
+def find_judge(settings: ViewSettings, extractor: Extractor) -> Judge | None:
+    """Who judges the signal of a view, if anybody."""
+    if not settings.quality.enabled:
+        return None
+    if getattr(extractor, "repairs", False):
+        return ChannelMonitor(settings.quality, settings.max_bad_channels)
+    return cast("Judge", extractor) if hasattr(extractor, "judge") else None
+
+
+def pick_features(view: str, patterns: Sequence[str], names: Sequence[str]) -> NDArray[np.intp]:
+    """Indices, ascending, of the features whose names fit a pattern such as ``"pupil_*"``.
+
+    Raises
+    ------
+    ConfigurationError
+        Nothing fits a pattern.
+    """
+    picked: set[int] = set()
+    for pattern in patterns:
+        fitting = {i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)}
+        if not fitting:
+            raise ConfigurationError(
+                f"views.{view}.subset: {pattern!r} fits none of the features: {', '.join(names)}.",
+                cure="Correct the name; what a device lacks has no features.",
+            )
+        picked |= fitting
+    return np.array(sorted(picked), dtype=np.intp)
 
 
 def differences(was: StreamDescription, now: StreamDescription) -> list[str]:

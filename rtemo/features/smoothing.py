@@ -24,6 +24,7 @@ class Smoother(Protocol):
         index : int
             Window number; those left out were missing.
         features : ndarray of float64, shape (features,)
+            NaN for one that is unknown in this window: what is known of it from before stands.
 
         Returns
         -------
@@ -70,7 +71,10 @@ class KalmanSmoothing:
         else:
             predicted = self._variance + self._step_variance * (index - self._index)
             gain = predicted / (predicted + 1.0)
-            self._estimate = self._estimate + gain * (features - self._estimate)
+            estimate = self._estimate + gain * (features - self._estimate)
+            # A feature that is unknown in this window, or was until now, has nothing to be weighed against.
+            estimate = np.where(np.isnan(features), self._estimate, estimate)
+            self._estimate = np.where(np.isnan(self._estimate), features, estimate)
             self._variance = gain
         self._index = index
         return self._estimate.copy()
@@ -94,7 +98,11 @@ class MeanSmoothing:
         self._kept.append((index, features.copy()))
         while self._kept[0][0] <= index - self._windows:
             self._kept.popleft()
-        return np.asarray(np.stack([kept for _, kept in self._kept]).mean(axis=0))
+        rows = np.stack([kept for _, kept in self._kept])
+        known = ~np.isnan(rows)
+        count = known.sum(axis=0)
+        total = np.where(known, rows, 0.0).sum(axis=0)
+        return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def make_smoother(kind: Literal["none", "kalman", "mean"]) -> Smoother:

@@ -63,10 +63,13 @@ class Standardiser:
         Returns
         -------
         ndarray of float64, shape (..., features)
-            NaN where the features are NaN.
+            All NaN where all features are, as of a missing view; a single NaN becomes 0, the mean of calibration.
         """
         mean, std = self.mean[view], self.std[view]
         known = std > 0
         scaled = (features - np.where(known, mean, 0.0)) / np.where(known, std, 1.0)
         scaled = np.where(known, np.clip(scaled, -CLAMP, CLAMP), 0.0)
-        return np.where(np.isnan(features), np.nan, scaled)
+        unknown = np.isnan(features)
+        scaled[unknown] = 0.0
+        scaled[unknown.all(axis=-1)] = np.nan
+        return scaled

@@ -85,7 +85,28 @@ def test_a_constant_feature_becomes_0_and_an_unseen_one_too():
 
 def test_no_window_at_all_standardises_to_0():
     made = Standardiser.fit({"v": np.empty((0, 2))}, {"v": np.empty(0, bool)})
-    np.testing.assert_array_equal(made.transform("v", np.array([[1.0, np.nan]])), [[0, np.nan]])
+    np.testing.assert_array_equal(made.transform("v", np.array([[1.0, 2.0]])), [[0, 0]])
+
+
+def test_a_single_unknown_feature_becomes_the_mean_and_a_missing_view_stays_missing():
+    made = Standardiser({"v": np.array([5.0, 7.0])}, {"v": np.ones(2)})
+    nan = np.nan
+    rows = made.transform("v", np.array([[6.0, nan], [nan, nan], [nan, 6.0]]))
+    np.testing.assert_array_equal(rows, [[1, 0], [nan, nan], [0, -1]])
+    np.testing.assert_array_equal(made.transform("v", np.array([nan, nan])), [nan, nan])
+
+
+@pytest.mark.parametrize("kind", ["kalman", "mean"])
+def test_smoothing_passes_over_what_is_unknown_in_a_window(kind):
+    made, alone = make_smoother(kind), make_smoother(kind)
+    nan = np.nan
+    rows = np.array([[1.0, nan], [2.0, nan], [3.0, 5.0], [4.0, 7.0]])
+    smoothed = np.array([made.update(i, row) for i, row in enumerate(rows)])
+    np.testing.assert_allclose(smoothed[:, 0], [alone.update(i, row[:1])[0] for i, row in enumerate(rows)])
+    assert np.isnan(smoothed[:2, 1]).all()
+    assert smoothed[2, 1] == 5
+    assert 5 < smoothed[3, 1] < 7
+    assert np.isfinite(made.update(4, np.array([5.0, nan]))).all()
 
 
 def test_standardised_features_are_clamped():
