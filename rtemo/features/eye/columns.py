@@ -1,0 +1,319 @@
+"""Which channel of an eye tracker plays which part, and what its samples say."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.errors import ConfigurationError
+from rtemo.features.eye.settings import EyeSettings
+from rtemo.types import Bools, Floats
+
+SIDES = ("_left", "_right")
+SIDED = ("x", "y", "direction_x", "direction_y", "direction_z", "pupil", "valid", "blink", "aperture")
+PARTS = (*SIDED, *(part + side for part in SIDED for side in SIDES), "pupil_x", "pupil_y")
+"""What a channel can be in ``columns``."""
+
+STEEPEST = 0.1
+"""Directions must point ahead by at least this, a cosine: farther to the side no tracker sees."""
+LOST_VALUE = 30_000.0
+"""Gaze points from here on are codes for lost gaze, such as -32768 or 1e8."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EyeSamples:
+    """Samples of an eye tracker in one form.
+
+    Parameters
+    ----------
+    stamps_s : ndarray of float64, shape (samples,)
+    points : ndarray of float64, shape (samples, 2)
+        Gaze as `Geometry` takes it; NaN where it is not valid.
+    eyes : ndarray of int8, shape (samples,)
+        Which eyes the point is of: 0 none (gaze is lost), 1 the left or only one, 2 the right one, 3 both.
+    closed : ndarray of bool, shape (samples,)
+        Eyes closed by flags, pupil or validity; all False where only the aperture tells.
+    aperture : ndarray of float64, shape (samples,) or (0,)
+        Mean of the eyelids' aperture, NaN where unknown; empty where it is not to tell of closed eyes.
+    pupils : ndarray of float64, shape (samples, pupils)
+        NaN where unknown.
+    on_screen : ndarray of bool, shape (samples,) or (0,)
+        Whether valid gaze is on the screen; empty where no screen is known.
+    """
+
+    stamps_s: Floats
+    points: Floats
+    eyes: NDArray[np.int8]
+    closed: Bools
+    aperture: Floats
+    pupils: Floats
+    on_screen: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What two gaze points are apart.
+
+    Parameters
+    ----------
+    tangent : bool
+        Points are tangents of the angles straight ahead, as on a screen one unit away; else they are plain coordinates.
+    degrees : bool
+        Whether distances come out in degrees of visual angle.
+    """
+
+    tangent: bool
+    degrees: bool
+
+    def distance(self, a: tuple[float, float], b: tuple[float, float]) -> float:
+        """Of two points, in degrees, or in the points' unit."""
+        if not self.tangent:
+            return math.dist(a, b)
+        across = math.dist(_ahead(a), _ahead(b))
+        return math.degrees(2 * math.asin(min(1.0, across / 2)))
+
+    def extent(self, low: float, high: float) -> float:
+        """From one coordinate to a higher one along an axis, in degrees, or in the points' unit."""
+        return math.degrees(math.atan(high) - math.atan(low)) if self.tangent else high - low
+
+    def embedded(self, points: Floats) -> Floats:
+        """Points, (samples, 2 or 3), in a space in which short straight ways, times `scale`, are those of `distance`.
+
+        Only operations that numpy rounds exactly, whatever the length of the arrays.
+        """
+        if not self.tangent:
+            return points
+        x, y = points[:, 0], points[:, 1]
+        ahead = 1.0 / np.sqrt(1.0 + x * x + y * y)
+        return np.stack([x * ahead, y * ahead, ahead], axis=1)
+
+    @property
+    def scale(self) -> float:
+        """From distances of embedded points to degrees or units."""
+        return math.degrees(1.0) if self.tangent else 1.0
+
+
+def _ahead(point: tuple[float, float]) -> tuple[float, float, float]:
+    x, y = point
+    ahead = 1.0 / math.sqrt(1.0 + x * x + y * y)
+    return x * ahead, y * ahead, ahead
+
+
+@dataclass(frozen=True, slots=True)
+class EyeColumns:
+    """Where in a sample things are.
+
+    Parameters
+    ----------
+    settings : EyeSettings
+    gaze : tuple of tuple of int
+        For one or two eyes, the channels of a point (two) or of a direction (three).
+    pupils : tuple of int
+        Channels of up to two pupil sizes.
+    flags : mapping of str to tuple of int
+        Channels by part: ``valid`` (none, one for all, or one an eye), ``blink``, ``aperture``.
+    source : str
+        What tells of closed eyes; ``"none"`` where nothing does.
+    geometry : Geometry
+    """
+
+    settings: EyeSettings
+    gaze: tuple[tuple[int, ...], ...]
+    pupils: tuple[int, ...]
+    flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    source: str = "none"
+    geometry: Geometry = Geometry(False, False)
+
+    @property
+    def tells_of_blinks(self) -> bool:
+        """Whether closed eyes can be told from open ones."""
+        return self.source != "none"
+
+    @property
+    def knows_screen(self) -> bool:
+        """Whether it can be told if gaze is on the screen."""
+        return self.settings.screen is not None or self.settings.unit == "normalised"
+
+    def samples(self, stamps_s: Floats, values: NDArray[np.generic]) -> EyeSamples:
+        """Samples in one form.
+
+        Parameters
+        ----------
+        stamps_s : ndarray of float64, shape (samples,)
+        values : ndarray, shape (samples, channels)
+        """
+        raw = values.astype(np.float64)
+        valid = self.flags.get("valid", ())
+        good = [raw[:, channel] >= self.settings.valid_min for channel in valid]
+        found = [self._point(raw[:, list(channels)]) for channels in self.gaze]
+        if len(found) == 1:
+            point, seen = found[0]
+            if good:
+                seen = seen & np.logical_or.reduce(good)
+            eyes = seen.astype(np.int8)
+        else:
+            (left, sees_left), (right, sees_right) = found
+            if good:
+                sees_left, sees_right = sees_left & good[0], sees_right & good[-1]
+            eyes = sees_left.astype(np.int8) + np.int8(2) * sees_right.astype(np.int8)
+            both = (eyes == 3)[:, None]
+            point = np.where(both, (left + right) / 2, np.where(sees_left[:, None], left, right))
+            seen = eyes > 0
+        on_screen = self._on_screen(point) if self.knows_screen else np.empty(0, dtype=bool)
+        point = np.where(seen[:, None], self._angles(point), np.nan)
+        pupils = raw[:, list(self.pupils)]
+        pupils = np.where(pupils > 0, pupils, np.nan)
+        closed, aperture = self._closed(raw, seen, pupils)
+        return EyeSamples(stamps_s, point, eyes, closed, aperture, pupils, on_screen)
+
+    def _point(self, gaze: Floats) -> tuple[Floats, Bools]:
+        """Of one eye: points, and whether they are any."""
+        if gaze.shape[1] == 3:
+            length = np.sqrt(gaze[:, 0] * gaze[:, 0] + gaze[:, 1] * gaze[:, 1] + gaze[:, 2] * gaze[:, 2])
+            seen = np.isfinite(length) & (gaze[:, 2] > STEEPEST * length) & (length > 0)
+            ahead = np.where(seen, gaze[:, 2], 1.0)
+            return np.where(seen[:, None], gaze[:, :2] / ahead[:, None], 0.0), seen
+        x, y = gaze[:, 0], gaze[:, 1]
+        seen = np.isfinite(x) & np.isfinite(y) & (np.abs(x) < LOST_VALUE) & (np.abs(y) < LOST_VALUE)
+        if self.settings.unit != "degrees":
+            # Trackers that send no NaN say so that they see no eye: the corner itself is looked at by nobody.
+            seen &= (x != 0) | (y != 0)
+        return np.where(seen[:, None], gaze, 0.0), seen
+
+    def _angles(self, point: Floats) -> Floats:
+        """Points as the geometry takes them."""
+        settings = self.settings
+        if settings.units_per_degree is not None:
+            return point / settings.units_per_degree
+        if settings.screen is None or not self.geometry.tangent:
+            return point
+        screen = settings.screen
+        full = (1.0, 1.0) if settings.unit == "normalised" else screen.resolution_px
+        columns = [(point[:, axis] / full[axis] - 0.5) * (screen.size_m[axis] / screen.distance_m) for axis in range(2)]
+        return np.stack(columns, axis=1)
+
+    def _on_screen(self, point: Floats) -> Bools:
+        screen = self.settings.screen
+        full = (1.0, 1.0) if self.settings.unit == "normalised" or screen is None else screen.resolution_px
+        return np.asarray((point >= 0).all(axis=1) & (point[:, 0] <= full[0]) & (point[:, 1] <= full[1]))
+
+    def _closed(self, raw: Floats, seen: Bools, pupils: Floats) -> tuple[Bools, Floats]:
+        """Whether eyes are closed, and the aperture where that is to tell."""
+        nobody, no_aperture = np.zeros(len(raw), dtype=bool), np.empty(0)
+        if self.source == "flag":
+            flags = raw[:, list(self.flags["blink"])]
+            return np.asarray((flags > 0).all(axis=1)), no_aperture
+        if self.source == "pupil":
+            return np.asarray(np.isnan(pupils).all(axis=1)), no_aperture
+        if self.source == "validity":
+            return ~seen, no_aperture
+        if self.source == "aperture":
+            sides = raw[:, list(self.flags["aperture"])]
+            known = np.isfinite(sides)
+            count = known.sum(axis=1)
+            total = np.where(known, sides, 0.0).sum(axis=1)
+            return nobody, np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return nobody, no_aperture
+
+
+def find_columns(
+    columns: Mapping[str, str], labels: tuple[str, ...], settings: EyeSettings, *, view: str
+) -> EyeColumns:
+    """Find the channels that ``columns`` names.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        Label of a channel by the part that it plays, see `PARTS`.
+    labels : tuple of str
+        Of the stream's channels.
+    settings : EyeSettings
+    view : str
+        Name of the view, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        A part is unknown, a channel is not there, no gaze is named, or the settings ask for what is not there.
+    """
+    where = f"views.{view}.columns"
+    found: dict[str, int] = {}
+    for part, label in columns.items():
+        if part not in PARTS:
+            near = difflib.get_close_matches(part, PARTS, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(PARTS)}."
+            raise ConfigurationError(f"{where}: unknown part {part!r}.", cure=hint)
+        found[part] = _channel(label, labels, where=f"{where}.{part}")
+    gaze = _gaze(found)
+    if not gaze:
+        raise ConfigurationError(
+            f"{where}: no gaze: found {', '.join(columns) or 'nothing'}; the stream has {', '.join(labels)}.",
+            cure="Name the channels of x and y, of x_left, y_left, x_right and y_right, or of direction_x, _y and _z.",
+        )
+    pupils = _either(found, ("pupil_x", "pupil_y")) or _sided(found, "pupil")
+    flags = {part: channels for part in ("valid", "blink", "aperture") if (channels := _sided(found, part))}
+    there = {"flag": "blink" in flags, "aperture": "aperture" in flags, "pupil": bool(pupils), "validity": True}
+    source = settings.blink_source
+    if source == "auto":
+        there["validity"] = "valid" in flags
+        source_found = next((name for name, is_there in there.items() if is_there), "none")
+    else:
+        if not there[source]:
+            needed = {"flag": "blink", "aperture": "aperture", "pupil": "pupil"}[source]
+            raise ConfigurationError(
+                f"views.{view}.settings.blink_source is {source!r}, and {where} names no {needed}.",
+                cure=f"Name the channel of {needed}, or leave blink_source out.",
+            )
+        source_found = source
+    directions = len(gaze[0]) == 3
+    if directions and (settings.screen is not None or settings.units_per_degree is not None):
+        raise ConfigurationError(
+            f"views.{view}.settings: directions need neither screen nor units_per_degree.", cure="Leave them out."
+        )
+    tangent = directions or settings.screen is not None
+    degrees = tangent or settings.units_per_degree is not None or settings.unit == "degrees"
+    if settings.method == "dispersion" and settings.dispersion_threshold is None and not degrees:
+        raise ConfigurationError(
+            f"views.{view}.settings: without degrees the dispersion method needs dispersion_threshold, in "
+            f"{settings.unit}.",
+            cure="Give it, or give screen or units_per_degree.",
+        )
+    return EyeColumns(settings, gaze, pupils, flags, source_found, Geometry(tangent, degrees))
+
+
+def _channel(label: str, labels: tuple[str, ...], *, where: str) -> int:
+    exact = [i for i, known in enumerate(labels) if known == label]
+    fitting = exact or [i for i, known in enumerate(labels) if known.casefold() == label.casefold()]
+    if len(fitting) != 1:
+        problem = f"{len(fitting)} channels are called {label!r}" if fitting else f"there is no channel {label!r}"
+        near = difflib.get_close_matches(label, labels, n=1)
+        raise ConfigurationError(
+            f"{where}: {problem}; the stream has {', '.join(labels)}.",
+            cure=f"Did you mean {near[0]!r}?" if near and not fitting else "Name one of these.",
+        )
+    return fitting[0]
+
+
+def _gaze(found: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
+    """Channels of the gaze of one or two eyes: what is given for no side goes first, points before directions."""
+    for parts in (("x", "y"), ("direction_x", "direction_y", "direction_z")):
+        for sides in (("",), SIDES):
+            eyes = [tuple(found[part + side] for part in parts if part + side in found) for side in sides]
+            whole = tuple(eye for eye in eyes if len(eye) == len(parts))
+            if whole:
+                return whole
+    return ()
+
+
+def _sided(found: Mapping[str, int], part: str) -> tuple[int, ...]:
+    """Channels of a part: the one without a side, else those of the sides."""
+    return (found[part],) if part in found else _either(found, tuple(part + side for side in SIDES))
+
+
+def _either(found: Mapping[str, int], parts: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(found[part] for part in parts if part in found)

@@ -1,0 +1,283 @@
+"""What each sample is: gaze that rests, gaze that jumps, gaze that is lost, or closed eyes."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.features.eye.columns import EyeSamples, Geometry
+from rtemo.features.eye.events import CLOSED, FAST, LOST, SLOW, Labelled
+from rtemo.features.eye.settings import EyeSettings
+from rtemo.types import Bools, Floats
+
+LEVEL_BIN_S = 0.5
+LEVEL_BINS = 20
+LEAST_VALUES = 5
+"""A bin with fewer values says nothing."""
+SPEED_MEDIAN = math.sqrt(2 * math.log(2))
+"""Median of the speed of a Gaussian velocity in the plane, in standard deviations of one of its components."""
+SPAN_GAP_S = 0.08
+"""Over longer than this no velocity is taken."""
+
+
+class TrailingLevel:
+    """What some value usually is: the median over the last ten seconds of a figure for each half second.
+
+    Parameters
+    ----------
+    figure : callable
+        Of the values of half a second.
+    """
+
+    def __init__(self, figure: Callable[[Floats], float]) -> None:
+        self._figure = figure
+        self._bin: int | None = None
+        self._values: list[Floats] = []
+        self._figures: deque[float] = deque(maxlen=LEVEL_BINS)
+        self.level = math.nan
+
+    def enter(self, number: int) -> None:
+        """The values to come are of this half second, counted from the clock's zero."""
+        if number != self._bin:
+            values = np.concatenate(self._values) if self._values else np.empty(0)
+            if len(values) >= LEAST_VALUES:
+                self._figures.append(self._figure(values))
+                self.level = float(np.median(self._figures))
+            self._bin, self._values = number, []
+
+    def add(self, values: Floats) -> None:
+        """Take values of the half second."""
+        self._values.append(values)
+
+
+class SampleLabeller:
+    """Labels samples by velocity, or hands them on to be labelled by dispersion.
+
+    Parameters
+    ----------
+    settings : EyeSettings
+    geometry : Geometry
+    uses_aperture : bool
+        Whether the lids' aperture tells of closed eyes.
+
+    Notes
+    -----
+    The velocity of a sample is the way from the latest sample that is at least `velocity_span_s` older, over the
+    time between them; it is unknown where gaze was lost in between or came from another eye. All is worked out sample
+    by sample from stamps and earlier samples, so pieces do not matter.
+    """
+
+    def __init__(self, settings: EyeSettings, geometry: Geometry, *, uses_aperture: bool) -> None:
+        self._settings, self._geometry = settings, geometry
+        self._noise = TrailingLevel(_resting_speed)
+        self._open = TrailingLevel(lambda values: float(np.quantile(values, 0.9))) if uses_aperture else None
+        self._spread = _Spread(settings, geometry) if settings.method == "dispersion" else None
+        self._floor = settings.velocity_floor if geometry.degrees else 0.0
+        self.begin_segment()
+
+    def begin_segment(self) -> None:
+        """The next sample does not continue the last one."""
+        self._stamps_s = np.empty(0)
+        self._points = np.empty((0, 2))
+        self._embedded = np.empty((0, 3 if self._geometry.tangent else 2))
+        self._eyes = np.empty(0, dtype=np.int8)
+        if self._spread is not None:
+            self._spread.begin_segment()
+
+    def label(self, samples: EyeSamples) -> tuple[Labelled, Bools]:
+        """Label samples; by dispersion, some wait for what comes next.
+
+        Returns
+        -------
+        labelled : Labelled
+            The samples whose labels are certain.
+        closed : ndarray of bool, shape (samples,)
+            Whether eyes are closed in the samples given.
+        """
+        kept = len(self._stamps_s)
+        stamps_s = np.concatenate([self._stamps_s, samples.stamps_s])
+        points = np.concatenate([self._points, samples.points])
+        eyes = np.concatenate([self._eyes, samples.eyes])
+        embedded = np.concatenate([self._embedded, self._geometry.embedded(samples.points)])
+        before = np.searchsorted(stamps_s, stamps_s[kept:] - self._settings.velocity_span_s, side="right") - 1
+        before = np.minimum(before, np.arange(kept, len(stamps_s)) - 1)
+        speeds = self._speeds(stamps_s, embedded, eyes, before, kept)
+        codes, closed = self._codes(samples, speeds)
+        known = np.column_stack([stamps_s[:kept], points[:kept]])
+        self._keep(stamps_s, points, embedded, eyes)
+        labelled = Labelled(samples.stamps_s, samples.points, codes, before - kept, known)
+        return (labelled if self._spread is None else self._spread.label(samples, closed)), closed
+
+    def _speeds(
+        self, stamps_s: Floats, embedded: Floats, eyes: NDArray[np.int8], before: NDArray[np.intp], kept: int
+    ) -> Floats:
+        """Speeds of the new samples, NaN where they are not known."""
+        # A stretch is unbroken as long as the same eyes are seen.
+        breaks = np.empty(len(eyes), dtype=np.intp)
+        breaks[:1] = 0
+        np.cumsum((eyes[1:] != eyes[:-1]) | (eyes[1:] == 0), out=breaks[1:])
+        earlier = np.maximum(before, 0)
+        took_s = stamps_s[kept:] - stamps_s[earlier]
+        known = (before >= 0) & (breaks[kept:] == breaks[earlier]) & (eyes[kept:] > 0) & (took_s <= SPAN_GAP_S)
+        way = embedded[kept:] - embedded[earlier]
+        way *= way
+        length = way[:, 0] + way[:, 1]
+        if way.shape[1] == 3:
+            length = length + way[:, 2]
+        return np.where(known, np.sqrt(length) * self._geometry.scale / np.where(known, took_s, 1.0), np.nan)
+
+    def _codes(self, samples: EyeSamples, speeds: Floats) -> tuple[NDArray[np.int8], Bools]:
+        """What samples are by velocity; and whether eyes are closed."""
+        settings = self._settings
+        codes = np.full(len(speeds), LOST, dtype=np.int8)
+        closed = samples.closed.copy()
+        bins = np.floor(samples.stamps_s / LEVEL_BIN_S).astype(np.int64)
+        cuts = [0, *(np.flatnonzero(bins[1:] != bins[:-1]) + 1).tolist(), len(bins)]
+        for first, stop in pairwise(cuts):
+            piece, speed = slice(first, stop), speeds[first:stop]
+            number = int(bins[first])
+            if self._open is not None:
+                aperture = samples.aperture[piece]
+                self._open.enter(number)
+                closed[piece] |= aperture < settings.aperture_share * self._open.level
+                self._open.add(aperture[np.isfinite(aperture)])
+            known = ~np.isnan(speed)
+            threshold = settings.velocity_threshold
+            if threshold == "adaptive":
+                self._noise.enter(number)
+                self._noise.add(speed[known & ~closed[piece]])
+                threshold = self._adaptive_threshold()
+            codes[piece][known] = np.where(speed[known] > threshold, FAST, SLOW)
+        codes[closed] = CLOSED
+        return codes, closed
+
+    def _adaptive_threshold(self) -> float:
+        level = self._noise.level
+        if math.isnan(level):
+            # Nothing is known yet: what anybody would take, where degrees are known.
+            return 30.0 if self._geometry.degrees else math.inf
+        return max(self._floor, self._settings.noise_factor * level / SPEED_MEDIAN)
+
+    def _keep(self, stamps_s: Floats, points: Floats, embedded: Floats, eyes: NDArray[np.int8]) -> None:
+        """Keep the samples that later velocities may be taken from."""
+        first = int(np.searchsorted(stamps_s, stamps_s[-1] - self._settings.velocity_span_s, side="right")) - 1
+        first = max(0, min(first, len(stamps_s) - 2))
+        self._stamps_s, self._points = stamps_s[first:].copy(), points[first:].copy()
+        self._embedded, self._eyes = embedded[first:].copy(), eyes[first:].copy()
+
+
+def _resting_speed(speeds: Floats) -> float:
+    """What speed gaze has for the most part; that it repeats a point says nothing of noise."""
+    moving = speeds[speeds > 0]
+    return float(np.median(moving)) if len(moving) else 0.0
+
+
+class _Spread:
+    """Labels samples by dispersion: a fixation is what stays together for long enough, and all else is a jump.
+
+    Samples wait until it is certain which they are, at most `min_fixation_s`.
+    """
+
+    def __init__(self, settings: EyeSettings, geometry: Geometry) -> None:
+        self._least_s = settings.min_fixation_s
+        self._most = settings.dispersion_threshold or 1.0
+        self._extent = geometry.extent
+        self.begin_segment()
+
+    def begin_segment(self) -> None:
+        """Forget the samples that wait: they were no fixation yet."""
+        self._fixating = False
+        self._waiting: deque[tuple[float, float, float]] = deque()
+        self._extremes = [_Extreme(1), _Extreme(-1), _Extreme(1), _Extreme(-1)]
+        self._known = np.empty((0, 3))
+
+    def label(self, samples: EyeSamples, closed: Bools) -> Labelled:
+        """The samples that are certain by now, those that waited first."""
+        rows: list[tuple[float, float, float]] = []
+        codes: list[int] = []
+
+        def say(count: int, code: int) -> None:
+            for _ in range(count):
+                rows.append(self._waiting.popleft())
+                codes.append(code)
+
+        seen = (samples.eyes > 0) & ~closed
+        for stamp_s, (x, y), there, shut in zip(
+            samples.stamps_s.tolist(), samples.points.tolist(), seen.tolist(), closed.tolist(), strict=True
+        ):
+            self._waiting.append((stamp_s, x, y))
+            if not there:
+                say(len(self._waiting) - 1, FAST)
+                say(1, CLOSED if shut else LOST)
+                self._forget()
+                self._fixating = False
+                continue
+            for extreme, value in zip(self._extremes, (x, x, y, y), strict=True):
+                extreme.add(stamp_s, value)
+            if self._fixating:
+                if self._spread() <= self._most:
+                    say(1, SLOW)
+                else:
+                    say(1, FAST)
+                    self._forget()
+                    self._fixating = False
+                continue
+            while self._spread() > self._most:
+                say(1, FAST)
+                oldest_s = self._waiting[0][0]
+                for extreme in self._extremes:
+                    extreme.forget_before(oldest_s)
+            if stamp_s - self._waiting[0][0] >= self._least_s:
+                self._fixating = True
+                say(len(self._waiting), SLOW)
+        table = np.array(rows).reshape(-1, 3)
+        known, self._known = self._known, table[-2:] if len(table) > 1 else np.concatenate([self._known, table])[-2:]
+        before = np.arange(len(table)) - 1
+        if len(table) and not len(known):
+            # Nothing came before the very first sample: it is taken from itself.
+            known = table[:1]
+        return Labelled(table[:, 0], table[:, 1:], np.array(codes, dtype=np.int8), before, known)
+
+    def _spread(self) -> float:
+        high_x, low_x, high_y, low_y = (extreme.value for extreme in self._extremes)
+        return self._extent(low_x, high_x) + self._extent(low_y, high_y)
+
+    def _forget(self) -> None:
+        for extreme in self._extremes:
+            extreme.clear()
+
+
+class _Extreme:
+    """The largest (sign 1) or smallest (sign -1) of the latest values, whichever are forgotten."""
+
+    __slots__ = ("_kept", "_sign")
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._kept: deque[tuple[float, float]] = deque()
+
+    def add(self, stamp_s: float, value: float) -> None:
+        """Take a value."""
+        signed = self._sign * value
+        while self._kept and self._kept[-1][1] <= signed:
+            self._kept.pop()
+        self._kept.append((stamp_s, signed))
+
+    def forget_before(self, stamp_s: float) -> None:
+        """Forget older values."""
+        while self._kept[0][0] < stamp_s:
+            self._kept.popleft()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
+    @property
+    def value(self) -> float:
+        """The extreme."""
+        return self._sign * self._kept[0][1]
