@@ -15,7 +15,7 @@ from rtemo.types import StreamDescription
 MAX_CONFIG_BYTES = 1_000_000
 # Arrays that `rtemo features` writes beside those of the views, and names that the .npz writer keeps for itself.
 RESERVED_NAMES = ("start", "stop", "label", "file", "allow_pickle")
-RESERVED_PREFIXES = ("available_", "coverage_", "names_")
+RESERVED_PREFIXES = ("available_", "coverage_", "names_", "quality_")
 # The empty one is no label; a window without any view, and one that a live session had no time for, get the others.
 RESERVED_LABELS = ("", "none", "skipped")
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
