@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rtemo.errors import ConfigurationError
+from rtemo.includes import INCLUDE, Document, read_document
 from rtemo.types import StreamDescription
 
-MAX_CONFIG_BYTES = 1_000_000
 # Arrays that `rtemo features` writes beside those of the views, and names that the .npz writer keeps for itself.
 RESERVED_NAMES = ("start", "stop", "label", "file", "allow_pickle")
 RESERVED_PREFIXES = ("available_", "coverage_", "names_", "quality_")
@@ -203,7 +202,7 @@ class Configuration(_Strict):
 
 
 def load_configuration(path: str | Path) -> Configuration:
-    """Read and check a TOML configuration.
+    """Read and check a TOML configuration, with what it includes.
 
     Parameters
     ----------
@@ -213,31 +212,42 @@ def load_configuration(path: str | Path) -> Configuration:
     Returns
     -------
     Configuration
+        Of the merged whole.
 
     Raises
     ------
     ConfigurationError
-        The file is missing, too large, not TOML, or holds a wrong or unknown key; the message names file, key and cure.
+        A file is missing, too large, not TOML, or holds a wrong or unknown key; the message names file, key and cure.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigurationError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes, so this is no configuration.")
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).", cure="Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}.", cure="See configs/ for examples.") from error
-    return parse_configuration(document, where=str(path))
+    document = read_document(path)
+    if "labels" not in document.values and "views" in document.values:
+        raise ConfigurationError(
+            f"{path}: key 'labels' is missing: this is a fragment.",
+            cure=f'Include it in a file that names labels: include = ["{path.name}"].',
+        )
+    return _check(document.values, path, document)
 
 
 def parse_configuration(document: dict[str, Any], where: str) -> Configuration:
     """Check a configuration that has been read already; `where` names its origin in errors."""
+    return _check(document, where)
+
+
+def _check(values: dict[str, Any], where: str | Path, document: Document | None = None) -> Configuration:
+    """The configuration; errors name for each key the file that it stands in."""
     try:
-        return Configuration.model_validate(document)
+        return Configuration.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_describe(problem, document) for problem in error.errors())
-        raise ConfigurationError(f"{where}: {problems}.") from error
+        problems: dict[str, list[str]] = {}
+        for problem in error.errors():
+            place = str(where)
+            if document is not None:
+                origin = document.origin(tuple(map(str, problem["loc"])), Path(where))
+                place = str(where) if origin == where else f"{origin} (included by {where})"
+            problems.setdefault(place, []).append(_describe(problem, values))
+        told = "; ".join(f"{place}: {'; '.join(found)}" for place, found in problems.items())
+        raise ConfigurationError(f"{told}.") from error
 
 
 def _describe(problem: Any, document: dict[str, Any]) -> str:
@@ -245,7 +255,7 @@ def _describe(problem: Any, document: dict[str, Any]) -> str:
     location = [str(part) for part in problem["loc"] if not str(part).startswith(("literal[", "list["))]
     key = ".".join(location) or "the configuration"
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        known = [key for key in _known_keys(location[:-1]) if key != location[-1]]
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
         return f"unknown key {key!r}{hint}"
@@ -275,4 +285,4 @@ def _known_keys(location: list[str]) -> list[str]:
             "outputs": OutputSettings,
         }
         model = tables.get(location[0], Configuration) if location else Configuration
-    return sorted(model.model_fields)
+    return sorted([*model.model_fields, INCLUDE] if model is Configuration else model.model_fields)

@@ -66,6 +66,7 @@ def run(
     """
     from rtemo.config import load_configuration
     from rtemo.errors import ConfigurationError
+    from rtemo.includes import own_text
 
     if demo:
         if config is not None or model is not None:
@@ -78,8 +79,8 @@ def run(
         raise ConfigurationError(
             "rtemo run needs a configuration and a bundle (-m).", cure="Or watch the demonstration: rtemo run --demo."
         )
-    settings = load_configuration(config)
-    run_session(settings, model, out, participant, duration=duration, wait=wait, device=device, source=config)
+    settings, source = load_configuration(config), own_text(config)
+    run_session(settings, model, out, participant, duration=duration, wait=wait, device=device, source=source)
 
 
 def run_session(
@@ -91,9 +92,12 @@ def run_session(
     duration: float | None = None,
     wait: float = 10.0,
     device: str | None = None,
-    source: Path | None = None,
+    source: bytes | None = None,
 ) -> Path:
-    """Run a session with its status on the terminal; gives its folder. Ends the program by 130 where interrupted."""
+    """Run a session with its status on the terminal; gives its folder. Ends the program by 130 where interrupted.
+
+    `source` is the configuration's own text, to be kept as it is; None where it is no file by itself.
+    """
     from rtemo.live.session import LiveSession
     from rtemo.model.bundle import MANIFEST, load_bundle
     from rtemo.outputs.folder import check_session_folder
@@ -116,7 +120,7 @@ def run_session(
                 out,
                 participant,
                 duration_s=duration,
-                source=None if source is None else source.read_bytes(),
+                source=source,
                 bundle_path=model,
                 bundle_hash=sha256_of(model / MANIFEST),
                 on_begin=view.begin,
