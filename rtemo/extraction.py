@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +12,11 @@ import numpy as np
 
 from rtemo.config import Configuration, MarkerSettings
 from rtemo.errors import ConfigurationError, LabelError, RecordingError, StreamError
-from rtemo.features.pipeline import NO_STREAM, FeaturePipeline
+from rtemo.features.pipeline import FeaturePipeline
 from rtemo.labels import Segment, events_path, label_windows, read_events, segments_from_markers
 from rtemo.sources import open_recording
 from rtemo.sources.base import Source
+from rtemo.tally import Tally
 from rtemo.types import (
     EVENT_STREAM,
     PREDICTION_STREAM,
@@ -218,10 +218,10 @@ def extract(
         pipeline = bind(config, source)
         collector = MarkerCollector(config.markers if read_labels else None, source.streams, source.origin)
         windows, first_s = _run(source, pipeline, config, collector)
-        missing = MissingViews(source.origin)
+        tally = Tally(source.origin)
         for window in windows:
-            missing.take(window)
-        warnings = [*said_by(source, pipeline), *collector.warnings, *missing.warnings()]
+            tally.take(window)
+        warnings = [*said_by(source, pipeline), *collector.warnings, *tally.warnings()]
     finally:
         source.close()
     if not windows:
@@ -230,7 +230,7 @@ def extract(
             cure="The recording is too short or its streams carry no samples; see rtemo info.",
         )
     segments = _segments(Path(path), config, collector.markers, first_s) if read_labels else []
-    table = _table(Path(path), windows, pipeline.names, segments)
+    table = _table(Path(path), windows, pipeline, segments)
     if read_labels and (config.markers is not None or events_path(path).is_file()) and not (table.trial >= 0).any():
         warnings.append(f"{path}: no window has a label: {_what_marks(Path(path), collector.markers)}")
     return Extraction(table, pipeline.bound, tuple(warnings))
@@ -261,30 +261,6 @@ def said_by(source: Source, pipeline: FeaturePipeline) -> list[str]:
     lines = [*source.warnings, *pipeline.warnings]
     lines += [f"{count} samples of stream {key!r} came late" for key, count in pipeline.late.items() if count]
     return [line if line.startswith(source.origin) else f"{source.origin}: {line}" for line in lines]
-
-
-class MissingViews:
-    """Counts the windows in which a view is missing, and why, to tell of views that hardly ever are there."""
-
-    def __init__(self, origin: str) -> None:
-        self.windows = 0
-        self._origin = origin
-        self._reasons: dict[str, Counter[str]] = {}
-
-    def take(self, window: FeatureWindow) -> None:
-        """Count one window."""
-        self.windows += 1
-        for view, reason in window.reason.items():
-            self._reasons.setdefault(view, Counter())[reason] += 1
-
-    def warnings(self) -> list[str]:
-        """A line for each view that has a stream and yet is missing in most windows, with the commonest reason."""
-        return [
-            f"{self._origin}: view {view!r} is missing in {counts.total()} of {self.windows} windows, mostly: "
-            f"{counts.most_common(1)[0][0]}"
-            for view, counts in self._reasons.items()
-            if counts.total() > self.windows / 2 and NO_STREAM not in counts
-        ]
 
 
 def _what_marks(path: Path, markers: Sequence[Marker]) -> str:
@@ -324,8 +300,9 @@ def _segments(path: Path, config: Configuration, markers: list[Marker], first_s:
 
 
 def _table(
-    path: Path, windows: Sequence[FeatureWindow], names: Mapping[str, tuple[str, ...]], segments: Sequence[Segment]
+    path: Path, windows: Sequence[FeatureWindow], pipeline: FeaturePipeline, segments: Sequence[Segment]
 ) -> FeatureTable:
+    names, quality_names = pipeline.names, pipeline.quality_names
     start_s = np.array([window.start_s for window in windows])
     stop_s = np.array([window.stop_s for window in windows])
     label, trial = label_windows(start_s, stop_s, segments)
@@ -340,6 +317,8 @@ def _table(
         trial=trial,
         recording=np.zeros(len(windows), dtype=np.int64),
         recordings=(str(path),),
+        quality={view: np.stack([window.quality[view] for window in windows]) for view in quality_names},
+        quality_names=dict(quality_names),
     )
 
 
@@ -377,6 +356,7 @@ def join(tables: Sequence[FeatureTable], expected: Mapping[str, tuple[str, ...]]
                     f"{owner[view]} (differing: {', '.join(differ) or 'their order'}).",
                     cure="List the common channels in the configuration.",
                 )
+    quality_names = _all_quality_names(tables)
     first_trial = np.cumsum([0, *(int(table.trial.max(initial=-1)) + 1 for table in tables)])
     first_recording = np.cumsum([0, *(len(table.recordings) for table in tables)])
     return FeatureTable(
@@ -392,12 +372,36 @@ def join(tables: Sequence[FeatureTable], expected: Mapping[str, tuple[str, ...]]
         ),
         recording=np.concatenate([t.recording + n for t, n in zip(tables, first_recording, strict=False)]),
         recordings=tuple(name for table in tables for name in table.recordings),
+        quality={v: np.concatenate([_quality(t, v, of) for t in tables]) for v, of in quality_names.items()},
+        quality_names=quality_names,
     )
 
 
 def _widened(table: FeatureTable, view: str, width: int) -> Floats:
     features = table.features[view]
     return features if features.shape[1] == width else np.full((len(table), width), np.nan)
+
+
+def _all_quality_names(tables: Sequence[FeatureTable]) -> dict[str, tuple[str, ...]]:
+    """What the scores of each view are of, in any of the tables."""
+    names: dict[str, tuple[str, ...]] = {}
+    for table in tables:
+        for view, found in table.quality_names.items():
+            known = names.setdefault(view, found)
+            names[view] = known if found == known else tuple(dict.fromkeys((*known, *found)))
+    return names
+
+
+def _quality(table: FeatureTable, view: str, names: tuple[str, ...]) -> Floats:
+    """A table's scores of a view under these names; NaN where it has none."""
+    own = table.quality_names.get(view, ())
+    if own == names:
+        return table.quality[view]
+    scores = np.full((len(table), len(names)), np.nan)
+    places = {name: i for i, name in enumerate(names)}
+    if own:
+        scores[:, [places[name] for name in own]] = table.quality[view]
+    return scores
 
 
 def label_indices(table: FeatureTable, labels: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -12,7 +12,7 @@ import numpy as np
 from rtemo.sources.base import Source
 from rtemo.sources.xdf import XdfSource
 from rtemo.timeline import Timeline
-from rtemo.types import Chunk, StreamDescription
+from rtemo.types import OWN_STREAMS, Chunk, StreamDescription
 
 MAX_GAPS = 1000
 RATE_TOLERANCE = 0.02
@@ -254,9 +254,11 @@ def _findings(stream: StreamReport) -> Iterator[str]:
         yield f"{name}: its clock was reset ({stream.clock.segments} clock segments)"
     if stream.clock is not None and stream.clock.wild:
         yield f"{name}: {stream.clock.wild} wild clock measurements were left out"
-    if stream.not_finite:
+    # In a stream of our own, what was not judged or predicted is NaN, and a view that is always there never changes.
+    ours = stream.name in OWN_STREAMS
+    if stream.not_finite and not ours:
         yield f"{name} holds {stream.not_finite} values that are not finite"
-    if stream.flat_channels and stream.samples > 100:
+    if stream.flat_channels and stream.samples > 100 and not ours:
         shown = ", ".join(stream.flat_channels[:8]) + (", ..." if len(stream.flat_channels) > 8 else "")
         yield f"{name}: {len(stream.flat_channels)} of {stream.channels} channels never change ({shown})"
     # LabRecorder's footers count one sample too few.

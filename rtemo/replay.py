@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rtemo.clock import Clock, MonotonicClock
 from rtemo.config import Configuration
 from rtemo.errors import RecordingError, StreamError
-from rtemo.extraction import MissingViews, bind, extract, said_by
+from rtemo.extraction import bind, extract, said_by
 from rtemo.features.standardise import Standardiser
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
-from rtemo.session import Session, Sink, WindowPredictor
+from rtemo.session import Session, Sink, WindowPredictor, WindowSink
 from rtemo.sources import open_recording
+from rtemo.tally import Tally
 from rtemo.training import check_configuration, check_streams
 from rtemo.types import FeatureWindow, Prediction
 
@@ -131,8 +132,15 @@ class Replay:
         """What the user should know, one line each; complete once the replay has ended."""
         return tuple(self._warnings)
 
-    def run(self, sinks: Sequence[Sink] = ()) -> Iterator[tuple[FeatureWindow, Prediction]]:
-        """Each window with its prediction, after the sinks have it.
+    @property
+    def quality_names(self) -> Mapping[str, tuple[str, ...]]:
+        """By view that is watched, what its quality scores are of."""
+        return self._pipeline.quality_names
+
+    def run(
+        self, sinks: Sequence[Sink] = (), window_sinks: Sequence[WindowSink] = ()
+    ) -> Iterator[tuple[FeatureWindow, Prediction]]:
+        """Each window with its prediction, after the sinks have them.
 
         Raises
         ------
@@ -147,17 +155,18 @@ class Replay:
             WindowPredictor(self._standardiser, self._predictor, labels=self._config.labels, views=self.views),
             clock=self._clock,
             sinks=sinks,
+            window_sinks=window_sinks,
             on_window=self._clock.reach,
         )
-        missing = MissingViews(source.origin)
+        tally = Tally(source.origin)
         try:
             for window, prediction in session.run():
-                missing.take(window)
+                tally.take(window)
                 yield window, prediction
-            self._warnings += [*said_by(source, pipeline), *missing.warnings()]
+            self._warnings += [*said_by(source, pipeline), *tally.warnings()]
         finally:
             source.close()
-        if missing.windows == 0:
+        if tally.windows == 0:
             raise RecordingError(
                 f"{source.origin}: expected at least one window of {self._config.window.length_s:g} s, found none.",
                 cure="The recording is too short or its streams carry no samples; see rtemo info.",

@@ -29,6 +29,14 @@ class Sink(Protocol):
         ...
 
 
+class WindowSink(Protocol):
+    """Something that windows are written to."""
+
+    def write(self, window: FeatureWindow) -> None:
+        """Take one window."""
+        ...
+
+
 class WindowPredictor:
     """From a window's features to its prediction.
 
@@ -114,6 +122,8 @@ class Session:
         Says when a prediction is published.
     sinks : sequence of Sink
         Each gets every prediction, in order.
+    window_sinks : sequence of WindowSink
+        Each gets every window, in order, after its prediction.
     on_window : callable, optional
         Called with each window before its prediction: a replay's clock waits in it.
     """
@@ -127,6 +137,7 @@ class Session:
         *,
         clock: Clock,
         sinks: Sequence[Sink] = (),
+        window_sinks: Sequence[WindowSink] = (),
         on_window: Callable[[FeatureWindow], None] | None = None,
     ) -> None:
         self._source = source
@@ -135,6 +146,7 @@ class Session:
         self._predictor = predictor
         self._clock = clock
         self._sinks = tuple(sinks)
+        self._window_sinks = tuple(window_sinks)
         self._on_window = on_window
 
     def run(self) -> Iterator[tuple[FeatureWindow, Prediction]]:
@@ -145,4 +157,6 @@ class Session:
             prediction = self._predictor.predict(window, self._clock)
             for sink in self._sinks:
                 sink.write(prediction)
+            for window_sink in self._window_sinks:
+                window_sink.write(window)
             yield window, prediction

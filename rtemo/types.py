@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-PREDICTION_STREAM, EVENT_STREAM = "rtemo-prediction", "rtemo-events"
-OWN_STREAMS = (PREDICTION_STREAM, EVENT_STREAM)
+PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM = "rtemo-prediction", "rtemo-events", "rtemo-quality"
+OWN_STREAMS = (PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM)
 """Names of the streams that a session publishes and records beside its inputs."""
 SESSION_START = "session-start"
 """The event that opens a session, with ``first_window``, ``length_s`` and ``hop_s``: a replay begins there too."""
@@ -174,6 +174,10 @@ class FeatureTable:
         Index into ``recordings``.
     recordings : sequence of str
         File names.
+    quality : mapping of str to ndarray of float64, shape (windows, scores)
+        By view that is watched, see `FeatureWindow`; NaN where the signal was not judged.
+    quality_names : mapping of str to tuple of str
+        What the scores are of, by view.
     """
 
     start_s: Floats
@@ -186,6 +190,8 @@ class FeatureTable:
     trial: NDArray[np.int64]
     recording: NDArray[np.int64]
     recordings: Sequence[str]
+    quality: Mapping[str, Floats] = field(default_factory=dict)
+    quality_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.start_s)

@@ -40,7 +40,7 @@ def _demonstrate(folder: Path, seed: int) -> None:
     from rtemo.extraction import join
     from rtemo.model.bundle import load_bundle, save_bundle
     from rtemo.model.predict import Predictor
-    from rtemo.outputs.table import PredictionTable
+    from rtemo.outputs.table import Table, prediction_layout
     from rtemo.replay import Replay
     from rtemo.training import standardise, train_bundle
 
@@ -66,7 +66,7 @@ def _demonstrate(folder: Path, seed: int) -> None:
     bundle = load_bundle(folder / "bundle")
     # Somebody who looks on wants to see it happen.
     replay = Replay(second, config, bundle, speed=WATCHED_SPEED if sys.stdout.isatty() else None)
-    with PredictionTable(folder / "predictions.csv", config.labels, replay.views) as table:
+    with Table(folder / "predictions.csv", prediction_layout(config.labels, replay.views)) as table:
         typer.echo(show(replay.run(sinks=[table]), config.labels, replay.views))
     tested = join([e.table for e in extract_all([second], config)])
     predictor = Predictor(bundle.model)

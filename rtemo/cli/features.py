@@ -18,7 +18,8 @@ def features(
 ) -> None:
     """Write windows, masks and features of recordings, exactly as they would be live.
 
-    Arrays: start, stop, label; for each view <view>, available_<view>, coverage_<view>, names_<view>.
+    Arrays: start, stop, label; for each view <view>, available_<view>, coverage_<view>, names_<view>;
+    where it is watched, quality_<view>, quality_names_<view>.
 
     rtemo features session.xdf -c configs/eeg_gaze.toml -o features.npz
     """
@@ -41,6 +42,9 @@ def features(
         arrays[f"available_{view}"] = table.available[view]
         arrays[f"coverage_{view}"] = table.coverage[view]
         arrays[f"names_{view}"] = np.array(table.names[view], dtype=np.str_)
+    for view, names in table.quality_names.items():
+        arrays[f"quality_{view}"] = table.quality[view]
+        arrays[f"quality_names_{view}"] = np.array(names, dtype=np.str_)
     beside = out.with_name(f".{out.name}.part")
     try:
         with beside.open("wb") as file:

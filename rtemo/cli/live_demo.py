@@ -101,7 +101,12 @@ def _tell(told: Agreement) -> None:
     typer.echo(f"   (largest difference {told.largest:.1g}; {told.late} windows for which samples came late left out).")
     if told.holds:
         return
-    unlike = {"different": told.different, "only live": told.only_live, "only in the replay": told.only_replay}
+    unlike = {
+        "different": told.different,
+        "only live": told.only_live,
+        "only in the replay": told.only_replay,
+        "quality": told.quality,
+    }
     for what, windows in unlike.items():
         if windows:
             typer.echo(f"   {what}: window{'s' if len(windows) != 1 else ''} {', '.join(map(str, windows))}")

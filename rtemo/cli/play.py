@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from rtemo.printable import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from rtemo.replay import Replay
     from rtemo.types import FeatureWindow, Prediction
 
 LIVE_ROWS = 12
@@ -43,6 +45,12 @@ def play(
             min=0.01, max=1000.0, help="1 = real time; if not given, 1 with --stream, else as fast as it goes."
         ),
     ] = None,
+    quality: Annotated[
+        Path | None,
+        typer.Option(
+            "--quality", help="A .csv for the quality scores of the views that are watched.", show_default=False
+        ),
+    ] = None,
     device: Device = None,
     unsynchronised: Unsynchronised = False,
     stream: Annotated[
@@ -65,7 +73,7 @@ def play(
     from rtemo.errors import ConfigurationError
 
     if stream:
-        for option, value in (("--model", model), ("--out", out), ("--device", device)):
+        for option, value in (("--model", model), ("--out", out), ("--quality", quality), ("--device", device)):
             if value is not None:
                 raise ConfigurationError(f"{option}: --stream predicts nothing.", cure="Leave one of them out.")
         _send(recording, config, ",".join(fault or ()), (scope, session_id), seed, speed or 1.0, loop, unsynchronised)
@@ -76,7 +84,7 @@ def play(
     if config is None or model is None:
         missing = "-c/--config" if config is None else "-m/--model"
         raise ConfigurationError(f"option {missing} is missing.", cure="Only --stream does without.")
-    _predict(recording, config, model, out, speed, device, unsynchronised)
+    _predict(recording, config, model, out, quality, speed, device, unsynchronised)
 
 
 def _send(
@@ -119,6 +127,7 @@ def _predict(
     config: Path,
     model: Path,
     out: Path | None,
+    quality: Path | None,
     speed: float | None,
     device: str | None,
     unsynchronised: bool,
@@ -127,7 +136,7 @@ def _predict(
     from rtemo.config import load_configuration
     from rtemo.errors import ConfigurationError
     from rtemo.model.bundle import load_bundle
-    from rtemo.outputs.table import PredictionTable
+    from rtemo.outputs.table import Table, prediction_layout, quality_layout
     from rtemo.replay import Replay
 
     settings = load_configuration(config)
@@ -135,21 +144,42 @@ def _predict(
     replay = Replay(
         recording, settings, bundle, speed=speed, device=device or settings.model.device, unsynchronised=unsynchronised
     )
-    if out is None:
-        shown = show(replay.run(), settings.labels, replay.views)
-    else:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            table = PredictionTable(out / "predictions.csv", settings.labels, replay.views)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{out}: cannot be written ({error.strerror}).", cure="Choose another folder."
-            ) from error
-        with table:
-            shown = show(replay.run(sinks=[table]), settings.labels, replay.views)
-        typer.echo(f"predictions -> {out / 'predictions.csv'}")
+    sinks, window_sinks, written = [], [], []
+    with contextlib.ExitStack() as closing:
+        if out is not None:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{out}: cannot be written ({error.strerror}).", cure="Choose another folder."
+                ) from error
+            path = out / "predictions.csv"
+            layout = prediction_layout(settings.labels, replay.views)
+            sinks.append(closing.enter_context(Table(path, layout)))
+            written.append(f"predictions -> {path}")
+        if quality is not None:
+            _check_quality(quality, replay)
+            window_sinks.append(closing.enter_context(Table(quality, quality_layout(replay.quality_names))))
+            written.append(f"quality -> {quality}")
+        shown = show(replay.run(sinks, window_sinks), settings.labels, replay.views)
+    for line in written:
+        typer.echo(line)
     warn(replay.warnings)
     typer.echo(shown)
+
+
+def _check_quality(path: Path, replay: Replay) -> None:
+    """Refuse a quality table that cannot be written, or would be empty."""
+    from rtemo.errors import ConfigurationError
+
+    if path.suffix != ".csv":
+        raise ConfigurationError(f"{path}: expected a name that ends in .csv.", cure="Nothing else is written over.")
+    if not path.parent.is_dir() or path.is_dir():
+        raise ConfigurationError(f"{path}: expected a file in a folder that exists.", cure="Make the folder first.")
+    if not replay.quality_names:
+        raise ConfigurationError(
+            "--quality: no view is watched.", cure="Leave it out, or see [views.NAME.quality] in the configuration."
+        )
 
 
 def show(predictions: Iterable[tuple[FeatureWindow, Prediction]], labels: list[str], views: tuple[str, ...]) -> str:

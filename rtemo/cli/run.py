@@ -279,7 +279,14 @@ def status_line(status: LiveStatus) -> str:
         best = status.prediction.probabilities.max()
         said = status.prediction.label if math.isnan(best) else f"{status.prediction.label} {best:.2f}"
     ages = f"age p50 {_ms(status.age_p50_s)} p99 {_ms(status.age_p99_s)}"
-    return f"{status.elapsed_s:.0f} s: {said}; {streams}; {ages}; {status.predicted} windows"
+    bad = "".join(f"; {line}" for line in _bad_channels(status))
+    return f"{status.elapsed_s:.0f} s: {said}; {streams}{bad}; {ages}; {status.predicted} windows"
+
+
+def _bad_channels(status: LiveStatus) -> list[str]:
+    from rtemo.live.status import bad_channels
+
+    return [] if status.window is None else bad_channels(status.window)
 
 
 def status_panel(status: LiveStatus, config: Configuration, events: deque[str]) -> Group:
@@ -294,6 +301,7 @@ def status_panel(status: LiveStatus, config: Configuration, events: deque[str]) 
         f"age p50 {_ms(status.age_p50_s)} p99 {_ms(status.age_p99_s)}   "
         f"recorded {recorder.bytes_written / 1e6:.1f} MB"
     )
+    lines += [Text(line, style="bold yellow") for line in _bad_channels(status)]
     lines.append(Text(facts))
     if recorder.refused or recorder.failed is not None:
         lines.append(Text(f"THE RECORDING IS NOT WRITTEN ({recorder.backlog_s:.0f} s wait)", style="bold red"))

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from rtemo.config import Configuration
 from rtemo.model.bundle import Bundle
-from rtemo.outputs.folder import EVENTS, PREDICTIONS, RECORDING
+from rtemo.outputs.folder import EVENTS, PREDICTIONS, QUALITY, RECORDING
 from rtemo.outputs.table import column_names, table_row
 from rtemo.replay import Replay
 from rtemo.session import SKIPPED
 
 TOLERANCE = 1e-5
+FIRST_SCORE = 3
+NOT_JUDGED = "nan"
+Scores = dict[str, list[str]]
+"""By view, as they stand in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Agreement:
         Windows in which labels, masks or coverage differ at all, or a figure by more than 1e-5.
     largest : float
         Largest difference of any figure.
+    quality : tuple of int
+        Windows in which a quality score differs at all; also among those that were skipped.
     """
 
     windows: int
@@ -45,11 +51,12 @@ class Agreement:
     only_replay: tuple[int, ...]
     different: tuple[int, ...]
     largest: float
+    quality: tuple[int, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether the replay gives the same."""
-        return not (self.only_live or self.only_replay or self.different)
+        return not (self.only_live or self.only_replay or self.different or self.quality)
 
 
 def late_windows(events: Path) -> set[int]:
@@ -79,10 +86,11 @@ def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: st
     columns = column_names(config.labels, replay.views)
     with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as file:
         live = {int(row["window"]): row for row in csv.DictReader(file)}
-    replayed = {
-        prediction.index: dict(zip(columns, map(str, table_row(prediction)), strict=True))
-        for _, prediction in replay.run()
-    }
+    replayed: dict[int, dict[str, str]] = {}
+    judged: dict[int, Scores] = {}
+    for window, prediction in replay.run():
+        replayed[prediction.index] = dict(zip(columns, map(str, table_row(prediction)), strict=True))
+        judged[window.index] = {view: list(map(str, scores.tolist())) for view, scores in window.quality.items()}
     late = late_windows(folder / EVENTS)
     skipped = {index for index, row in live.items() if row["label"] == SKIPPED}
     compared = sorted((live.keys() & replayed.keys()) - late - skipped)
@@ -100,7 +108,32 @@ def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: st
         only_replay=tuple(sorted(replayed.keys() - live.keys())),
         different=tuple(different),
         largest=largest,
+        quality=tuple(
+            index
+            for index, scores in sorted(judged_live(folder / QUALITY).items())
+            if index in judged and index not in late and not _alike(scores, judged[index])
+        ),
     )
+
+
+def judged_live(path: Path) -> dict[int, Scores]:
+    """Quality scores of each window, from a session's ``quality.csv``; none where it has none."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        columns, *rows = list(csv.reader(file)) or [[]]
+    views = [column.split(":", 1)[0] for column in columns[FIRST_SCORE:]]
+    judged: dict[int, Scores] = {}
+    for row in rows:
+        scores = judged[int(row[0])] = {}
+        for view, score in zip(views, row[FIRST_SCORE:], strict=True):
+            scores.setdefault(view, []).append(score)
+    return judged
+
+
+def _alike(live: Scores, replayed: Scores) -> bool:
+    """Whether scores are the same to the last bit; a view whose stream never came is not in the recording at all."""
+    return all(scores == replayed.get(view, [NOT_JUDGED] * len(scores)) for view, scores in live.items())
 
 
 def _apart(one: str, other: str) -> float:

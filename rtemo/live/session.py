@@ -22,8 +22,9 @@ from rtemo.features.pipeline import FeaturePipeline
 from rtemo.grid import Grid
 from rtemo.liblsl import configure
 from rtemo.live.gather import Gatherer
-from rtemo.live.sink import LockedSink, RecordedPredictions
+from rtemo.live.sink import LockedSink, RecordedPredictions, RecordedQuality
 from rtemo.live.status import LiveStatus, Newest
+from rtemo.live.transitions import Transitions
 from rtemo.live.wanted import MARKERS_KEY, expected_streams, stream_names, wanted_streams
 from rtemo.live.worker import ModelWorker
 from rtemo.model.bundle import Bundle
@@ -33,16 +34,17 @@ from rtemo.outputs.events import Event, EventLog
 from rtemo.outputs.folder import (
     EVENTS,
     PREDICTIONS,
+    QUALITY,
     RECORDING,
     environment,
     make_session_folder,
     write_configuration,
     write_environment,
 )
-from rtemo.outputs.lsl import EventOutlet, PredictionOutlet
+from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, QualityOutlet
 from rtemo.outputs.recording import Recorder
-from rtemo.outputs.table import LiveTable
-from rtemo.session import WindowPredictor
+from rtemo.outputs.table import LiveTable, prediction_layout, quality_layout
+from rtemo.session import WindowPredictor, WindowSink
 from rtemo.sources.lsl.streams import SETTLE_S, LiveStreams
 from rtemo.training import check_configuration, check_streams
 from rtemo.types import SESSION_START, FeatureWindow
@@ -286,8 +288,9 @@ class LiveSession:
         own = [recorder.add_stream(events.xml), recorder.add_stream(predictions.xml)]
         log.listen(events.write)
         log.listen(lambda event: recorder.texts(own[0], np.array([event.stamp_s]), [(event.as_json(),)]))
-        table = LiveTable(folder / PREDICTIONS, self.config.labels, self._predictor.views)
+        table = LiveTable(folder / PREDICTIONS, prediction_layout(self.config.labels, self._predictor.views))
         closing.callback(table.close)
+        quality = self._quality_sinks(folder, session, recorder, own, closing)
         model = ModelWorker(
             self._predictor,
             [predictions, RecordedPredictions(recorder, own[1]), table, self._newest],
@@ -296,6 +299,7 @@ class LiveSession:
             on_skip=lambda windows: self._emit(
                 "windows-skipped", windows=len(windows), first_window=windows[0].index, last_window=windows[-1].index
             ),
+            window_sinks=[*quality, Transitions(self._pipeline.quality_names, self._emit)],
         )
         self._begin_log(log)
         began_s = self._begin(recorder, model, own)
@@ -326,6 +330,20 @@ class LiveSession:
         last = self._status(model, recorder, began_s)
         on_status(last)
         return last
+
+    def _quality_sinks(
+        self, folder: Path, session: str, recorder: Recorder, own: list[int], closing: contextlib.ExitStack
+    ) -> list[WindowSink]:
+        """What takes the quality of windows, none where no view is watched; its recorded stream is added to `own`."""
+        names = dict(self._pipeline.quality_names)
+        if not names:
+            return []
+        outlet = QualityOutlet(names, session=session)
+        closing.callback(outlet.close)
+        table = LiveTable(folder / QUALITY, quality_layout(names))
+        closing.callback(table.close)
+        own.append(recorder.add_stream(outlet.xml))
+        return [outlet, RecordedQuality(recorder, own[-1], names), table]
 
     def _begin(self, recorder: Recorder, model: ModelWorker, own: Sequence[int]) -> float:
         """Let the streams in; windows begin with the first one that is still whole."""

@@ -1,9 +1,9 @@
-"""Where the threads of a live session meet: one at a time into the gatherer, and predictions into the recording."""
+"""Where the threads of a live session meet: one at a time into the gatherer, and what is said into the recording."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from rtemo.clock import Measurement
 from rtemo.live.gather import Gatherer, Raw
 from rtemo.outputs.lsl import prediction_sample
+from rtemo.outputs.quality import quality_scores
 from rtemo.outputs.recording import Recorder
 from rtemo.sources.lsl.connection import LiveSink
 from rtemo.sources.lsl.inlet import Pulled
-from rtemo.types import Floats, Prediction
+from rtemo.types import FeatureWindow, Floats, Prediction
 from rtemo.xdf import StreamHeader
 
 
@@ -84,3 +85,16 @@ class RecordedPredictions:
     def write(self, prediction: Prediction) -> None:
         """Record one."""
         self._recorder.samples(self._number, np.array([prediction.stop_s]), prediction_sample(prediction)[None])
+
+
+class RecordedQuality:
+    """Records quality scores beside the inputs."""
+
+    def __init__(self, recorder: Recorder, number: int, views: Iterable[str]) -> None:
+        self._recorder = recorder
+        self._number = number
+        self._views = tuple(views)
+
+    def write(self, window: FeatureWindow) -> None:
+        """Record those of one window."""
+        self._recorder.samples(self._number, np.array([window.stop_s]), quality_scores(window, self._views)[None])

@@ -11,9 +11,11 @@ import numpy as np
 
 from rtemo.live.gather import StreamStatus
 from rtemo.outputs.recording import RecorderStatus
+from rtemo.printable import printable
 from rtemo.types import FeatureWindow, Prediction
 
 AGES_KEPT = 1000
+CHANNELS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +69,14 @@ class Newest:
             return math.nan, math.nan
         p50_s, p99_s = np.percentile(ages, [50, 99])
         return float(p50_s), float(p99_s)
+
+
+def bad_channels(window: FeatureWindow) -> list[str]:
+    """A line for each view that has bad channels, as ``"eeg: 2 of 32 channels bad (Fp1 flat, T7 line)"``."""
+    lines = []
+    for view, bad in window.bad.items():
+        named = [printable(f"{channel} {reason}") for channel, reason in bad.items()]
+        more = [f"{len(named) - CHANNELS_SHOWN} more"] if len(named) > CHANNELS_SHOWN else []
+        shown = ", ".join(named[:CHANNELS_SHOWN] + more)
+        lines.append(f"{view}: {len(named)} of {len(window.quality[view])} channels bad ({shown})")
+    return lines

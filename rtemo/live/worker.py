@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from rtemo.clock import Clock
-from rtemo.session import Sink, WindowPredictor
+from rtemo.session import Sink, WindowPredictor, WindowSink
 from rtemo.types import FeatureWindow, Prediction
 from rtemo.worker import Worker
 
@@ -29,6 +29,8 @@ class ModelWorker:
         Called, in the thread, with what goes wrong.
     on_skip : callable
         Called with the windows that are passed over.
+    window_sinks : sequence of WindowSink
+        Each gets every window, in order, once its prediction is out.
 
     Attributes
     ----------
@@ -44,11 +46,13 @@ class ModelWorker:
         clock: Clock,
         on_error: Callable[[BaseException], None],
         on_skip: Callable[[Sequence[FeatureWindow]], None],
+        window_sinks: Sequence[WindowSink] = (),
     ) -> None:
         self.predicted = 0
         self.skipped = 0
         self._predictor = predictor
         self._sinks = tuple(sinks)
+        self._window_sinks = tuple(window_sinks)
         self._clock = clock
         self._on_skip = on_skip
         self._queue: queue.SimpleQueue[list[FeatureWindow] | None] = queue.SimpleQueue()
@@ -79,9 +83,10 @@ class ModelWorker:
             if passed_over:
                 self._skip(passed_over)
             else:
-                prediction = self._predictor.predict(waiting.popleft(), self._clock)
+                window = waiting.popleft()
+                prediction = self._predictor.predict(window, self._clock)
                 self.predicted += 1
-                self._publish(prediction)
+                self._publish(window, prediction)
 
     def _take_in(self, waiting: deque[FeatureWindow]) -> bool:
         """Add all that was offered meanwhile; False at the end, once nothing waits."""
@@ -97,8 +102,10 @@ class ModelWorker:
         self.skipped += len(passed_over)
         self._on_skip(passed_over)
         for window in passed_over:
-            self._publish(self._predictor.skipped(window, self._clock))
+            self._publish(window, self._predictor.skipped(window, self._clock))
 
-    def _publish(self, prediction: Prediction) -> None:
+    def _publish(self, window: FeatureWindow, prediction: Prediction) -> None:
         for sink in self._sinks:
             sink.write(prediction)
+        for window_sink in self._window_sinks:
+            window_sink.write(window)

@@ -18,7 +18,7 @@ from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError
 from rtemo.outputs.toml import toml_text
 
-RECORDING, PREDICTIONS, EVENTS = "recording.xdf", "predictions.csv", "events.jsonl"
+RECORDING, PREDICTIONS, QUALITY, EVENTS = "recording.xdf", "predictions.csv", "quality.csv", "events.jsonl"
 CONFIGURATION, ENVIRONMENT = "config.toml", "environment.json"
 PACKAGES = ("rtemo", "numpy", "scipy", "torch", "pylsl", "mne", "pydantic", "safetensors")
 _PARTICIPANT = re.compile(r"[A-Za-z0-9]{1,64}")

@@ -1,17 +1,33 @@
-"""What a session publishes on LSL: predictions and events."""
+"""What a session publishes on LSL: predictions, events, and how good the signals are."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pylsl
 
 from rtemo.outputs.events import Event
-from rtemo.types import EVENT_STREAM, PREDICTION_STREAM, Floats, Prediction
+from rtemo.outputs.quality import quality_channels, quality_scores
+from rtemo.types import EVENT_STREAM, PREDICTION_STREAM, QUALITY_STREAM, FeatureWindow, Floats, Prediction
 
 MANUFACTURER = "rtemo"
+
+
+def _outlet(name: str, kind: str, channels: Sequence[str], number_format: int, session: str) -> pylsl.StreamOutlet:
+    """An outlet of irregular rate, whose source_id the session makes unique."""
+    info = pylsl.StreamInfo(name, kind, len(channels), pylsl.IRREGULAR_RATE, number_format, f"{name}-{session}")
+    info.set_channel_labels(list(channels))
+    info.desc().append_child_value("manufacturer", MANUFACTURER)
+    info.desc().append_child_value("session", session)
+    return pylsl.StreamOutlet(info)
+
+
+def _xml(outlet: pylsl.StreamOutlet) -> bytes:
+    """The stream's description."""
+    xml: str = outlet.get_info().as_xml()
+    return xml.encode("utf-8")
 
 
 def prediction_channels(labels: Sequence[str], views: Sequence[str]) -> list[str]:
@@ -60,24 +76,42 @@ class PredictionOutlet:
 
     def __init__(self, labels: Sequence[str], views: Sequence[str], *, session: str) -> None:
         channels = prediction_channels(labels, views)
-        info = pylsl.StreamInfo(
-            PREDICTION_STREAM,
-            "Prediction",
-            len(channels),
-            pylsl.IRREGULAR_RATE,
-            pylsl.cf_double64,
-            f"{PREDICTION_STREAM}-{session}",
-        )
-        info.set_channel_labels(channels)
-        description = info.desc()
-        description.append_child_value("manufacturer", MANUFACTURER)
-        description.append_child_value("session", session)
-        self._outlet = pylsl.StreamOutlet(info)
-        self.xml: bytes = self._outlet.get_info().as_xml().encode("utf-8")
+        self._outlet = _outlet(PREDICTION_STREAM, "Prediction", channels, pylsl.cf_double64, session)
+        self.xml = _xml(self._outlet)
 
     def write(self, prediction: Prediction) -> None:
         """Publish a prediction; from one thread at a time."""
         self._outlet.push_sample(prediction_sample(prediction), prediction.stop_s)
+
+    def close(self) -> None:
+        """Take the outlet off the network."""
+        del self._outlet
+
+
+class QualityOutlet:
+    """Outlet ``rtemo-quality`` of type ``Quality``: the scores of each window, stamped with the window's end.
+
+    Parameters
+    ----------
+    names : mapping of str to sequence of str
+        By view that is watched, what its scores are of.
+    session : str
+        Makes the source_id unique.
+
+    Attributes
+    ----------
+    xml : bytes
+        The stream's description.
+    """
+
+    def __init__(self, names: Mapping[str, Sequence[str]], *, session: str) -> None:
+        self._views = tuple(names)
+        self._outlet = _outlet(QUALITY_STREAM, "Quality", quality_channels(names), pylsl.cf_double64, session)
+        self.xml = _xml(self._outlet)
+
+    def write(self, window: FeatureWindow) -> None:
+        """Publish the scores of a window; from one thread at a time."""
+        self._outlet.push_sample(quality_scores(window, self._views), window.stop_s)
 
     def close(self) -> None:
         """Take the outlet off the network."""
@@ -99,16 +133,10 @@ class EventOutlet:
     """
 
     def __init__(self, *, session: str) -> None:
-        info = pylsl.StreamInfo(
-            EVENT_STREAM, "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, f"{EVENT_STREAM}-{session}"
-        )
         # liblsl makes an outlet's samples in a factory of its own, which bears one thread at a time.
         self._lock = threading.Lock()
-        info.set_channel_labels(["event"])
-        info.desc().append_child_value("manufacturer", MANUFACTURER)
-        info.desc().append_child_value("session", session)
-        self._outlet = pylsl.StreamOutlet(info)
-        self.xml: bytes = self._outlet.get_info().as_xml().encode("utf-8")
+        self._outlet = _outlet(EVENT_STREAM, "Markers", ["event"], pylsl.cf_string, session)
+        self.xml = _xml(self._outlet)
 
     def write(self, event: Event) -> None:
         """Publish an event; from any thread."""

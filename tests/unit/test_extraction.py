@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import mne
@@ -130,3 +131,22 @@ def test_a_label_outside_the_configuration_is_named(tmp_path: Path) -> None:
     assert label_indices(table, ["calm", "joy"])[2] == 1
     with pytest.raises(LabelError, match="joy"):
         label_indices(table, ["calm"])
+
+
+def test_quality_is_joined_by_name_and_unknown_where_a_recording_has_none(tmp_path: Path) -> None:
+    table = extract(record(tmp_path, "a", BOTH), configuration()).table
+    assert table.quality == {}
+    first, second = np.full((10, 2), 0.25), np.arange(20.0).reshape(10, 2)
+    tables = [
+        replace(table, quality={"eeg": first}, quality_names={"eeg": ("Fp1", "Fp2")}),
+        replace(table, quality={"eeg": second}, quality_names={"eeg": ("Fp2", "Cz")}),
+        table,
+    ]
+    joined = join(tables)
+    assert joined.quality_names == {"eeg": ("Fp1", "Fp2", "Cz")}
+    nan = np.full((10, 1), np.nan)
+    expected = [np.hstack([first, nan]), np.hstack([nan, second]), np.full((10, 3), np.nan)]
+    np.testing.assert_array_equal(joined.quality["eeg"], np.vstack(expected))
+    alike = join(tables[:1] * 2)
+    assert alike.quality_names == {"eeg": ("Fp1", "Fp2")}
+    assert alike.quality["eeg"].shape == (20, 2)

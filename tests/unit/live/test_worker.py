@@ -41,7 +41,7 @@ class Kept(list):
         self.append(prediction)
 
 
-def worker(predictor, sink, errors=None):
+def worker(predictor, sink, errors=None, window_sinks=()):
     skips = []
     made = ModelWorker(
         predictor,
@@ -49,6 +49,7 @@ def worker(predictor, sink, errors=None):
         clock=VirtualClock(100.0),
         on_error=[].append if errors is None else errors.append,
         on_skip=skips.append,
+        window_sinks=window_sinks,
     )
     made.start()
     return made, skips
@@ -82,6 +83,28 @@ def test_newest_wins_and_what_is_skipped_is_published_as_such():
     assert skipped == list(range(1, 20))
     assert made.skipped == len(skipped) == sum(map(len, skips))
     assert all(math.isnan(p.probabilities[0]) for p in sink if p.label == SKIPPED)
+
+
+def test_every_window_is_handed_on_once_its_prediction_is_out_also_one_that_is_skipped():
+    said: list[tuple[str, int]] = []
+
+    class Noting:
+        def __init__(self, what: str) -> None:
+            self.what = what
+
+        def write(self, item: Prediction | FeatureWindow) -> None:
+            said.append((self.what, item.index))
+
+    predictor = SlowPredictor()
+    made, _ = worker(predictor, Noting("prediction"), window_sinks=[Noting("window")])
+    made.offer([window(0)])
+    predictor.began.acquire()
+    made.offer([window(index) for index in range(1, 14)])
+    for _ in range(14):
+        predictor.gate.release()
+    made.stop()
+    assert made.skipped == 2
+    assert said == [(what, index) for index in range(14) for what in ("prediction", "window")]
 
 
 def test_with_a_model_slower_than_the_hop_no_prediction_is_of_a_window_that_is_too_old():
