@@ -147,10 +147,9 @@ class EyeColumns:
         stamps_s : ndarray of float64, shape (samples,)
         values : ndarray, shape (samples, channels)
         """
-        raw = values.astype(np.float64)
-        valid = self.flags.get("valid", ())
-        good = [raw[:, channel] >= self.settings.valid_min for channel in valid]
-        found = [self._point(raw[:, list(channels)]) for channels in self.gaze]
+        raw = np.asarray(values, dtype=np.float64)
+        good = [raw[:, channel] >= self.settings.valid_min for channel in self.flags.get("valid", ())]
+        found = [self._point(raw, channels) for channels in self.gaze]
         if len(found) == 1:
             point, seen = found[0]
             if good:
@@ -165,25 +164,33 @@ class EyeColumns:
             point = np.where(both, (left + right) / 2, np.where(sees_left[:, None], left, right))
             seen = eyes > 0
         on_screen = self._on_screen(point) if self.knows_screen else np.empty(0, dtype=bool)
-        point = np.where(seen[:, None], self._angles(point), np.nan)
-        pupils = raw[:, list(self.pupils)]
-        pupils = np.where(pupils > 0, pupils, np.nan)
-        closed, aperture = self._closed(raw, seen, pupils)
+        point = self._angles(point)
+        if not seen.all():
+            point = np.where(seen[:, None], point, np.nan)
+        pupils = np.stack([raw[:, channel] for channel in self.pupils], axis=1) if self.pupils else raw[:, :0]
+        unseen = ~(pupils > 0)
+        if unseen.any():
+            pupils = np.where(unseen, np.nan, pupils)
+        closed, aperture = self._closed(raw, seen, unseen)
         return EyeSamples(stamps_s, point, eyes, closed, aperture, pupils, on_screen)
 
-    def _point(self, gaze: Floats) -> tuple[Floats, Bools]:
+    def _point(self, raw: Floats, channels: tuple[int, ...]) -> tuple[Floats, Bools]:
         """Of one eye: points, and whether they are any."""
-        if gaze.shape[1] == 3:
-            length = np.sqrt(gaze[:, 0] * gaze[:, 0] + gaze[:, 1] * gaze[:, 1] + gaze[:, 2] * gaze[:, 2])
-            seen = np.isfinite(length) & (gaze[:, 2] > STEEPEST * length) & (length > 0)
-            ahead = np.where(seen, gaze[:, 2], 1.0)
-            return np.where(seen[:, None], gaze[:, :2] / ahead[:, None], 0.0), seen
-        x, y = gaze[:, 0], gaze[:, 1]
-        seen = np.isfinite(x) & np.isfinite(y) & (np.abs(x) < LOST_VALUE) & (np.abs(y) < LOST_VALUE)
-        if self.settings.unit != "degrees":
-            # Trackers that send no NaN say so that they see no eye: the corner itself is looked at by nobody.
-            seen &= (x != 0) | (y != 0)
-        return np.where(seen[:, None], gaze, 0.0), seen
+        x, y = raw[:, channels[0]], raw[:, channels[1]]
+        if len(channels) == 3:
+            ahead = raw[:, channels[2]]
+            length = np.sqrt(x * x + y * y + ahead * ahead)
+            # Comparisons with NaN are False.
+            seen = (ahead > STEEPEST * length) & (length < LOST_VALUE)
+            ahead = np.where(seen, ahead, 1.0)
+            x, y = x / ahead, y / ahead
+        else:
+            seen = (np.abs(x) < LOST_VALUE) & (np.abs(y) < LOST_VALUE)
+            if self.settings.unit != "degrees":
+                # Trackers that send no NaN say so that they see no eye: the corner itself is looked at by nobody.
+                seen &= (x != 0) | (y != 0)
+        point = np.stack([x, y], axis=1)
+        return (point if seen.all() else np.where(seen[:, None], point, 0.0)), seen
 
     def _angles(self, point: Floats) -> Floats:
         """Points as the geometry takes them."""
@@ -200,16 +207,17 @@ class EyeColumns:
     def _on_screen(self, point: Floats) -> Bools:
         screen = self.settings.screen
         full = (1.0, 1.0) if self.settings.unit == "normalised" or screen is None else screen.resolution_px
-        return np.asarray((point >= 0).all(axis=1) & (point[:, 0] <= full[0]) & (point[:, 1] <= full[1]))
+        x, y = point[:, 0], point[:, 1]
+        return np.asarray((x >= 0) & (y >= 0) & (x <= full[0]) & (y <= full[1]))
 
-    def _closed(self, raw: Floats, seen: Bools, pupils: Floats) -> tuple[Bools, Floats]:
+    def _closed(self, raw: Floats, seen: Bools, unseen: Bools) -> tuple[Bools, Floats]:
         """Whether eyes are closed, and the aperture where that is to tell."""
         nobody, no_aperture = np.zeros(len(raw), dtype=bool), np.empty(0)
         if self.source == "flag":
-            flags = raw[:, list(self.flags["blink"])]
-            return np.asarray((flags > 0).all(axis=1)), no_aperture
+            flags = [raw[:, channel] > 0 for channel in self.flags["blink"]]
+            return np.logical_and.reduce(flags), no_aperture
         if self.source == "pupil":
-            return np.asarray(np.isnan(pupils).all(axis=1)), no_aperture
+            return np.logical_and.reduce(unseen, axis=1), no_aperture
         if self.source == "validity":
             return ~seen, no_aperture
         if self.source == "aperture":

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,33 +51,84 @@ class EyeEvent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Consecutive samples, each with what it is.
+    """Consecutive samples, the newer ones with what they are.
 
     Parameters
     ----------
     stamps_s : ndarray of float64, shape (samples,)
     points : ndarray of float64, shape (samples, 2)
         Gaze, NaN where it is not known.
-    codes : ndarray of int8, shape (samples,)
-    before : ndarray of intp, shape (samples,)
-        Index, counted from the first of these samples, of the one that the velocity was taken from.
-    known : ndarray of float64, shape (earlier, 3)
-        Stamps and points of the samples just before these, for negative values of `before`.
+    first : int
+        The samples from here on are new; those before were taken already, and are here to be looked back at.
+    codes : ndarray of int8, shape (samples - first,)
+        What each new sample is.
+    before : ndarray of intp, shape (samples - first,)
+        For each new sample that is fast, the index of the one that its velocity was taken from.
     """
 
     stamps_s: Floats
     points: Floats
+    first: int
     codes: Codes
     before: NDArray[np.intp]
-    known: Floats
 
-    def at(self, index: int) -> tuple[float, Point]:
-        """Stamp and point of one of these samples, or of one just before them."""
-        if index < 0:
-            stamp_s, x, y = self.known[index].tolist()
-            return stamp_s, (x, y)
-        x, y = self.points[index].tolist()
-        return float(self.stamps_s[index]), (x, y)
+
+class _Run(NamedTuple):
+    """Consecutive samples that are alike.
+
+    Parameters
+    ----------
+    code : int
+    first_s, last_s : float
+        Stamps.
+    low, high : point
+        Bounds of gaze; NaN where it is lost.
+    before_first_s, before_last_s : float
+        Stamps of the samples that the velocities of the first and the last one were taken from.
+    step_first_s, step_last_s : float
+        Since the sample just before the first and the last one.
+    origin, target : point
+        Where the first velocity was taken from, and where the last one led to.
+    """
+
+    code: int
+    first_s: float
+    last_s: float
+    low: Point
+    high: Point
+    before_first_s: float
+    before_last_s: float
+    step_first_s: float
+    step_last_s: float
+    origin: Point
+    target: Point
+
+
+def _runs(samples: Labelled) -> list[_Run]:
+    """The new samples, run by run."""
+    codes, stamps_s, points, before = samples.codes, samples.stamps_s, samples.points, samples.before
+    if not len(codes):
+        return []
+    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    stops = np.append(starts[1:], len(codes)) - 1
+    first, last = starts + samples.first, stops + samples.first
+    new = points[samples.first :]
+    before_first = before[starts]
+    first_s, last_s = stamps_s[first], stamps_s[last]
+    columns = (
+        codes[starts],
+        first_s,
+        last_s,
+        np.minimum.reduceat(new, starts),
+        np.maximum.reduceat(new, starts),
+        stamps_s[before_first],
+        stamps_s[before[stops]],
+        first_s - stamps_s[np.maximum(first - 1, 0)],
+        last_s - stamps_s[np.maximum(last - 1, 0)],
+        points[before_first],
+        points[last],
+    )
+    return [_Run(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 @dataclass(slots=True)
@@ -140,7 +190,6 @@ class EventMachine:
     def begin_segment(self) -> None:
         """What is under way is broken off: of an event without an end nothing is known."""
         self._code: int | None = None
-        self._last_s = -math.inf
         self._lost_s = math.inf
         self._opened_s = -math.inf
         self._rests_from_s = math.nan
@@ -150,19 +199,15 @@ class EventMachine:
         self._pending: list[_Jump] = []
 
     def take(self, samples: Labelled) -> None:
-        """Go on by some samples."""
-        codes = samples.codes
-        if not len(codes):
-            return
-        cuts = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
-        for first, stop in pairwise(cuts):
-            code = int(codes[first])
-            if code != self._code:
-                self._end_run(float(samples.stamps_s[first]))
-                self._begin_run(code, samples, first)
-            self._go_on(code, samples, first, stop)
-        self._last_s = float(samples.stamps_s[-1])
-        self._confirm(self._last_s)
+        """Go on by the new samples."""
+        runs = _runs(samples)
+        for run in runs:
+            if run.code != self._code:
+                self._end_run(run.first_s)
+                self._begin_run(run)
+            self._go_on(run)
+        if runs:
+            self._confirm(runs[-1].last_s)
 
     def taken(self) -> list[EyeEvent]:
         """Events that are complete and certain, since the last call; blinks and saccades come a moment late."""
@@ -176,40 +221,32 @@ class EventMachine:
             return None
         return self._event_of(fixation, fixation.last_s)
 
-    def _begin_run(self, code: int, samples: Labelled, first: int) -> None:
-        stamp_s = float(samples.stamps_s[first])
-        self._code = code
-        if code == SLOW:
+    def _begin_run(self, run: _Run) -> None:
+        self._code = run.code
+        if run.code == SLOW:
             if self._fixation is None:
-                start_s = self._rests_from_s if not math.isnan(self._rests_from_s) else stamp_s
-                self._fixation = _Fixation(min(start_s, stamp_s), stamp_s, (math.inf, math.inf), (-math.inf, -math.inf))
-        elif code == FAST:
-            before_s, origin = samples.at(int(samples.before[first]))
-            half_s = (stamp_s - samples.at(first - 1)[0]) / 2
-            start_s = (before_s + stamp_s) / 2 - half_s
-            self._jump = _Jump(start_s, stamp_s, origin, stamp_s, stamp_s, origin)
-        elif code == LOST:
-            self._lost_s = stamp_s
+                start_s = run.first_s if math.isnan(self._rests_from_s) else min(self._rests_from_s, run.first_s)
+                self._fixation = _Fixation(start_s, run.first_s, (math.inf, math.inf), (-math.inf, -math.inf))
+        elif run.code == FAST:
+            start_s = (run.before_first_s + run.first_s - run.step_first_s) / 2
+            self._jump = _Jump(start_s, run.first_s, run.origin, start_s, run.first_s, run.origin)
+        elif run.code == LOST:
+            self._lost_s = run.first_s
         else:
-            self._close_eyes(stamp_s)
+            self._close_eyes(run.first_s)
         self._rests_from_s = math.nan
 
-    def _go_on(self, code: int, samples: Labelled, first: int, stop: int) -> None:
-        last_s = float(samples.stamps_s[stop - 1])
-        if code == SLOW:
+    def _go_on(self, run: _Run) -> None:
+        if run.code == SLOW:
             fixation = self._fixation
             assert fixation is not None, "a slow run has a fixation"
-            points = samples.points[first:stop]
-            low, high = np.minimum.reduce(points).tolist(), np.maximum.reduce(points).tolist()
-            fixation.low = min(fixation.low[0], low[0]), min(fixation.low[1], low[1])
-            fixation.high = max(fixation.high[0], high[0]), max(fixation.high[1], high[1])
-            fixation.last_s = last_s
-        elif code == FAST:
+            fixation.low = min(fixation.low[0], run.low[0]), min(fixation.low[1], run.low[1])
+            fixation.high = max(fixation.high[0], run.high[0]), max(fixation.high[1], run.high[1])
+            fixation.last_s = run.last_s
+        elif run.code == FAST:
             assert self._jump is not None, "a fast run has a jump"
-            before_s = samples.at(int(samples.before[stop - 1]))[0]
-            half_s = (last_s - samples.at(stop - 2)[0]) / 2
-            self._jump.stop_s, self._jump.last_s = (before_s + last_s) / 2 + half_s, last_s
-            self._jump.target = samples.at(stop - 1)[1]
+            self._jump.stop_s = (run.before_last_s + run.last_s + run.step_last_s) / 2
+            self._jump.last_s, self._jump.target = run.last_s, run.target
 
     def _end_run(self, next_s: float) -> None:
         if self._code == FAST:

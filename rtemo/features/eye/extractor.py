@@ -171,13 +171,12 @@ class Eye:
         seen = self._seen(window.cells)
         if seen is None:
             return Quality(np.zeros(len(self.quality_names)))
-        valid = float(seen.valid.mean())
-        half = self._settings.min_valid
-        scores = [min(1.0, 0.5 * valid / half) if half > 0 else 1.0, 1.0 - float(seen.frozen.mean())]
+        valid, half = _share(seen.valid), self._settings.min_valid
+        scores = [min(1.0, 0.5 * valid / half) if half > 0 else 1.0, 1.0 - _share(seen.frozen)]
         if self._known.knows_screen:
-            scores.append(float(seen.on_screen[seen.valid].mean()) if seen.valid.any() else 0.0)
+            scores.append(_share(seen.on_screen[seen.valid]))
         if self._known.pupils:
-            scores.append(float(np.isfinite(seen.pupils).all(axis=1).mean()))
+            scores.append(_share(~np.isnan(seen.pupils)))
         words = {"valid": "lost", "moving": "frozen", "on_screen": "off screen", "pupil": "lost"}
         named = zip(self.quality_names, scores, strict=True)
         return Quality(np.array(scores), {name: words[name] for name, score in named if score < 0.5})
@@ -191,11 +190,11 @@ class Eye:
         seen = self._seen(window.cells)
         if seen is None:
             return Missing("no samples")
-        valid = float(seen.valid.mean())
+        valid, frozen = _share(seen.valid), _share(seen.frozen)
         if valid < self._settings.min_valid:
             return Missing(f"gaze valid in {valid:.0%} of samples < {self._settings.min_valid:.0%}")
-        if float(seen.frozen.mean()) > MOST_FROZEN:
-            return Missing(f"gaze frozen in {float(seen.frozen.mean()):.0%} of samples")
+        if frozen > MOST_FROZEN:
+            return Missing(f"gaze frozen in {frozen:.0%} of samples")
         of_events = self._history.features(window.stop_s, self._tracking.machine.under_way())
         events = [of_events[name] for name in self._events]
         if self._pupil is None:
@@ -242,10 +241,10 @@ class Eye:
 
     def _take(self, cell: int, stamps_s: Floats, values: Floats) -> None:
         """Go on by samples of one cell."""
-        latest_s = np.maximum.accumulate(np.concatenate([[self._newest_s], stamps_s]))
-        later = stamps_s > latest_s[:-1]
-        if not later.all():
+        if not (stamps_s[0] > self._newest_s and (stamps_s[1:] > stamps_s[:-1]).all()):
             # Irregular streams may stamp twice alike or step back: what is not later is no next sample.
+            latest_s = np.maximum.accumulate(np.concatenate([[self._newest_s], stamps_s]))
+            later = stamps_s > latest_s[:-1]
             stamps_s, values = stamps_s[later], values[later]
         if not len(stamps_s):
             return
@@ -257,8 +256,10 @@ class Eye:
         frozen = self._frozen(samples) & ~closed
         pupils = samples.pupils
         if self._pupil is not None:
-            pupils = np.where(self._near_closed(stamps_s, closed)[:, None], np.nan, pupils)
-            self._pupil.take(stamps_s, pupils, np.isfinite(pupils))
+            near = self._near_closed(stamps_s, closed)
+            if near.any():
+                pupils = np.where(near[:, None], np.nan, pupils)
+            self._pupil.take(stamps_s, pupils, ~np.isnan(pupils))
         seen = _Seen(stamps_s, samples.eyes > 0, frozen, closed, samples.on_screen, pupils)
         self._cells.setdefault(cell, []).append(seen)
 
@@ -267,7 +268,10 @@ class Eye:
         stamps_s, points = samples.stamps_s, samples.points
         since_s, *still = self._still
         earlier = np.concatenate([[still], points[:-1]])
-        moved = (points != earlier).any(axis=1)
+        moved = (points[:, 0] != earlier[:, 0]) | (points[:, 1] != earlier[:, 1])
+        if moved.all():
+            self._still = (float(stamps_s[-1]), *points[-1].tolist())
+            return np.zeros(len(moved), dtype=bool)
         started = np.where(moved, np.arange(len(points)), -1)
         np.maximum.accumulate(started, out=started)
         began_s = np.where(started >= 0, stamps_s[started], since_s)
@@ -298,8 +302,14 @@ class Eye:
             following = np.searchsorted(closing_s, stamps_s)
             next_s = np.concatenate([closing_s, [math.inf]])[following]
             sizes = np.where((next_s - stamps_s <= self._settings.blink_margin_s)[:, None], np.nan, sizes)
-        known = np.isfinite(sizes)
-        count = known.sum(axis=0)
-        mean = np.where(known, sizes, 0.0).sum(axis=0) / np.maximum(count, 1)
-        variance = np.where(known, (sizes - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count, 1)
+        known = ~np.isnan(sizes)
+        count = np.add.reduce(known, dtype=np.intp)
+        there = np.maximum(count, 1)
+        mean = np.add.reduce(np.where(known, sizes, 0.0)) / there
+        variance = np.add.reduce(np.where(known, (sizes - mean) ** 2, 0.0)) / there
         return [np.where(count > 0, mean, np.nan), np.where(count > 0, np.sqrt(variance), np.nan)]
+
+
+def _share(flags: Bools) -> float:
+    """How many of the flags are set; 0 without any."""
+    return np.count_nonzero(flags) / max(flags.size, 1)

@@ -96,19 +96,19 @@ class EventHistory:
             The fixation that has not ended, which counts as far as it has come.
         """
         fixations = [*self._events["fixation"], under_way] if under_way is not None else [*self._events["fixation"]]
-        fixation_rows, fixations_now = self._counting(fixations, now_s)
-        blink_rows, blinks_now = self._counting(self._events["blink"], now_s)
-        saccade_rows, saccades_now = self._counting(self._events["saccade"], now_s)
+        fixations, fixations_now = self._counting(fixations, now_s)
+        blinks, blinks_now = self._counting(self._events["blink"], now_s)
+        saccades, saccades_now = self._counting(self._events["saccade"], now_s)
         observed_s = self._observed_s(now_s)
-        widths = [event.dispersion_x for event in fixation_rows]
-        heights = [event.dispersion_y for event in fixation_rows]
+        durations = [event.stop_s - event.start_s for event in fixations]
+        widths, heights = [event.dispersion_x for event in fixations], [event.dispersion_y for event in fixations]
         spreads = [x + y for x, y in zip(widths, heights, strict=True)]
         width, width_std = _mean_std(widths)
         height, height_std = _mean_std(heights)
-        resting, resting_std = _mean_std([event.duration_s for event in fixation_rows])
-        closed, closed_std = _mean_std([event.duration_s for event in blink_rows])
-        jumping, jumping_std = _mean_std([event.duration_s for event in saccade_rows])
-        amplitude, amplitude_std = _mean_std([event.amplitude for event in saccade_rows])
+        resting, resting_std = _mean_std(durations)
+        closed, closed_std = _mean_std([event.stop_s - event.start_s for event in blinks])
+        jumping, jumping_std = _mean_std([event.stop_s - event.start_s for event in saccades])
+        amplitude, amplitude_std = _mean_std([event.amplitude for event in saccades])
         newest_s = self._latencies[-1][0] if self._latencies else math.nan
         since_s = min(now_s, newest_s) - self._buffer_s
         latency, _ = _mean_std([latency for stop_s, latency in self._latencies if stop_s > since_s])
@@ -127,8 +127,8 @@ class EventHistory:
             "saccade_amplitude_std": amplitude_std,
             "blink_frequency": blinks_now / observed_s,
             "fixation_frequency": fixations_now / observed_s,
-            "fixation_duration_max": max((event.duration_s for event in fixation_rows), default=math.nan),
-            "fixation_dispersion_total": math.fsum(spreads) if fixations_now else 0.0,
+            "fixation_duration_max": max(durations, default=math.nan),
+            "fixation_dispersion_total": sum(spreads) if fixations_now else 0.0,
             "fixation_dispersion_max": max(spreads, default=math.nan),
             "saccade_frequency": saccades_now / observed_s,
             "saccade_duration_average": jumping,
@@ -139,9 +139,12 @@ class EventHistory:
     def _counting(self, events: Iterable[EyeEvent], now_s: float) -> tuple[list[EyeEvent], int]:
         """Events that figures are taken from, and how many of them the buffer holds."""
         events = list(events)
-        newest_s = events[-1].stop_s if events else math.nan
-        here = [event for event in events if event.stop_s > min(now_s, newest_s) - self._buffer_s]
-        return here, sum(event.stop_s > now_s - self._buffer_s for event in here)
+        since_s = now_s - self._buffer_s
+        here = [event for event in events if event.stop_s > since_s]
+        if here or not events:
+            return here, len(here)
+        held_s = events[-1].stop_s - self._buffer_s
+        return [event for event in events if event.stop_s > held_s], 0
 
     def _observed_s(self, now_s: float) -> float:
         """Seconds of the buffer of which there are samples."""
@@ -156,5 +159,5 @@ def _mean_std(values: list[float]) -> tuple[float, float]:
     """Mean and standard deviation (of the population); NaN of nothing."""
     if not values:
         return math.nan, math.nan
-    mean = math.fsum(values) / len(values)
-    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    mean = sum(values) / len(values)
+    return mean, math.sqrt(sum([(value - mean) ** 2 for value in values]) / len(values))

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class TrailingLevel:
     Parameters
     ----------
     figure : callable
-        Of the values of half a second.
+        Of the values of half a second, in ascending order.
     """
 
     def __init__(self, figure: Callable[[Floats], float]) -> None:
@@ -45,13 +46,15 @@ class TrailingLevel:
         """The values to come are of this half second, counted from the clock's zero."""
         if number != self._bin:
             values = np.concatenate(self._values) if self._values else np.empty(0)
+            values = values[~np.isnan(values)]
             if len(values) >= LEAST_VALUES:
+                values.sort()
                 self._figures.append(self._figure(values))
-                self.level = float(np.median(self._figures))
+                self.level = median(self._figures)
             self._bin, self._values = number, []
 
     def add(self, values: Floats) -> None:
-        """Take values of the half second."""
+        """Take values of the half second; NaN is none."""
         self._values.append(values)
 
 
@@ -75,7 +78,7 @@ class SampleLabeller:
     def __init__(self, settings: EyeSettings, geometry: Geometry, *, uses_aperture: bool) -> None:
         self._settings, self._geometry = settings, geometry
         self._noise = TrailingLevel(_resting_speed)
-        self._open = TrailingLevel(lambda values: float(np.quantile(values, 0.9))) if uses_aperture else None
+        self._open = TrailingLevel(lambda values: float(values[len(values) * 9 // 10])) if uses_aperture else None
         self._spread = _Spread(settings, geometry) if settings.method == "dispersion" else None
         self._floor = settings.velocity_floor if geometry.degrees else 0.0
         self.begin_segment()
@@ -108,22 +111,24 @@ class SampleLabeller:
         before = np.minimum(before, np.arange(kept, len(stamps_s)) - 1)
         speeds = self._speeds(stamps_s, embedded, eyes, before, kept)
         codes, closed = self._codes(samples, speeds)
-        known = np.column_stack([stamps_s[:kept], points[:kept]])
         self._keep(stamps_s, points, embedded, eyes)
-        labelled = Labelled(samples.stamps_s, samples.points, codes, before - kept, known)
+        labelled = Labelled(stamps_s, points, kept, codes, before)
         return (labelled if self._spread is None else self._spread.label(samples, closed)), closed
 
     def _speeds(
         self, stamps_s: Floats, embedded: Floats, eyes: NDArray[np.int8], before: NDArray[np.intp], kept: int
     ) -> Floats:
         """Speeds of the new samples, NaN where they are not known."""
-        # A stretch is unbroken as long as the same eyes are seen.
-        breaks = np.empty(len(eyes), dtype=np.intp)
-        breaks[:1] = 0
-        np.cumsum((eyes[1:] != eyes[:-1]) | (eyes[1:] == 0), out=breaks[1:])
         earlier = np.maximum(before, 0)
         took_s = stamps_s[kept:] - stamps_s[earlier]
-        known = (before >= 0) & (breaks[kept:] == breaks[earlier]) & (eyes[kept:] > 0) & (took_s <= SPAN_GAP_S)
+        known = (before >= 0) & (took_s <= SPAN_GAP_S)
+        broken = (eyes[1:] != eyes[:-1]) | (eyes[1:] == 0)
+        if broken.any():
+            # A stretch is unbroken as long as the same eyes are seen.
+            breaks = np.concatenate([[0], np.add.accumulate(broken, dtype=np.intp)])
+            known &= (breaks[kept:] == breaks[earlier]) & (eyes[kept:] > 0)
+        elif eyes[0] == 0:
+            known[:] = False
         way = embedded[kept:] - embedded[earlier]
         way *= way
         length = way[:, 0] + way[:, 1]
@@ -134,7 +139,8 @@ class SampleLabeller:
     def _codes(self, samples: EyeSamples, speeds: Floats) -> tuple[NDArray[np.int8], Bools]:
         """What samples are by velocity; and whether eyes are closed."""
         settings = self._settings
-        codes = np.full(len(speeds), LOST, dtype=np.int8)
+        known = ~np.isnan(speeds)
+        fast = np.empty(len(speeds), dtype=bool)
         closed = samples.closed.copy()
         bins = np.floor(samples.stamps_s / LEVEL_BIN_S).astype(np.int64)
         cuts = [0, *(np.flatnonzero(bins[1:] != bins[:-1]) + 1).tolist(), len(bins)]
@@ -145,14 +151,15 @@ class SampleLabeller:
                 aperture = samples.aperture[piece]
                 self._open.enter(number)
                 closed[piece] |= aperture < settings.aperture_share * self._open.level
-                self._open.add(aperture[np.isfinite(aperture)])
-            known = ~np.isnan(speed)
+                self._open.add(aperture)
             threshold = settings.velocity_threshold
             if threshold == "adaptive":
                 self._noise.enter(number)
-                self._noise.add(speed[known & ~closed[piece]])
+                self._noise.add(np.where(closed[piece], np.nan, speed))
                 threshold = self._adaptive_threshold()
-            codes[piece][known] = np.where(speed[known] > threshold, FAST, SLOW)
+            # Comparisons with what is not known are False.
+            fast[piece] = speed > threshold
+        codes = np.where(known, np.where(fast, np.int8(FAST), np.int8(SLOW)), np.int8(LOST))
         codes[closed] = CLOSED
         return codes, closed
 
@@ -173,8 +180,8 @@ class SampleLabeller:
 
 def _resting_speed(speeds: Floats) -> float:
     """What speed gaze has for the most part; that it repeats a point says nothing of noise."""
-    moving = speeds[speeds > 0]
-    return float(np.median(moving)) if len(moving) else 0.0
+    still = int(np.searchsorted(speeds, 0.0, side="right"))
+    return float(speeds[(still + len(speeds)) // 2]) if still < len(speeds) else 0.0
 
 
 class _Spread:
@@ -235,13 +242,11 @@ class _Spread:
             if stamp_s - self._waiting[0][0] >= self._least_s:
                 self._fixating = True
                 say(len(self._waiting), SLOW)
-        table = np.array(rows).reshape(-1, 3)
-        known, self._known = self._known, table[-2:] if len(table) > 1 else np.concatenate([self._known, table])[-2:]
-        before = np.arange(len(table)) - 1
-        if len(table) and not len(known):
-            # Nothing came before the very first sample: it is taken from itself.
-            known = table[:1]
-        return Labelled(table[:, 0], table[:, 1:], np.array(codes, dtype=np.int8), before, known)
+        kept = len(self._known)
+        table = np.concatenate([self._known, np.array(rows).reshape(-1, 3)])
+        self._known = table[-2:]
+        before = np.maximum(np.arange(kept, len(table)) - 1, 0)
+        return Labelled(table[:, 0], table[:, 1:], kept, np.array(codes, dtype=np.int8), before)
 
     def _spread(self) -> float:
         high_x, low_x, high_y, low_y = (extreme.value for extreme in self._extremes)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtemo.features.spectrum import entropy_of_variance
 from rtemo.types import Bools, Floats
@@ -19,11 +18,20 @@ BANDS: tuple[tuple[float, float], ...] = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0
 ORDER = 2
 LEAST_S = 2.0
 """After less there is no band to speak of."""
+LEAST_SEEN = 0.5
+"""Share of the fifths of a second in which a pupil must have been seen."""
 
 
 @cache
-def _filters() -> tuple[Floats, Floats, Floats, Floats]:
-    """All bands' Butterworth filters as one linear system: A (n, n), B (n, 1), C (bands, n), D (bands, 1)."""
+def _filters() -> tuple[Floats, int]:
+    """All bands' Butterworth filters as one linear system, and how many states it has.
+
+    Returns
+    -------
+    system : ndarray of float64, shape (states + bands, states + 1)
+        Gives from states and input the next states and the outputs.
+    states : int
+    """
     # Only where there is a pupil: it costs memory that other sessions can do without.
     from scipy.linalg import block_diag
     from scipy.signal import butter, zpk2ss
@@ -36,7 +44,8 @@ def _filters() -> tuple[Floats, Floats, Floats, Floats]:
             design = butter(ORDER, (low, high), btype="bandpass", output="zpk", fs=RATE_HZ)
         systems.append(zpk2ss(*design))
     a, b, c, d = zip(*systems, strict=True)
-    return block_diag(*a), np.concatenate(b), block_diag(*c), np.concatenate(d)
+    states = block_diag(*a)
+    return np.block([[states, np.concatenate(b)], [block_diag(*c), np.concatenate(d)]]), len(states)
 
 
 class PupilBands:
@@ -56,18 +65,17 @@ class PupilBands:
     def __init__(self, pupils: int, buffer_s: float) -> None:
         self._pupils = pupils
         self._kept = max(2, round(buffer_s * RATE_HZ))
-        self._a, self._b, self._c, self._d = _filters()
+        self._system, self._states = _filters()
         self.begin_segment()
 
     def begin_segment(self) -> None:
         """Put the filters to rest."""
-        self._bin: int | None = None
-        self._parts: list[tuple[Floats, Bools]] = []
-        self._reference = np.full(self._pupils, np.nan)
-        self._held = np.zeros(self._pupils)
-        self._state = np.zeros((len(self._a), self._pupils))
-        self._outputs: deque[Floats] = deque(maxlen=self._kept)
-        self._seen: deque[Bools] = deque(maxlen=self._kept)
+        self._bins = np.empty(0, dtype=np.int64)
+        self._waiting = np.empty((0, self._pupils)), np.empty((0, self._pupils), dtype=bool)
+        self._reference, self._unset = np.full(self._pupils, np.nan), True
+        self._input = np.zeros((self._states + 1, self._pupils))
+        self._outputs = np.empty((0, len(BANDS), self._pupils))
+        self._seen = np.empty((0, self._pupils), dtype=bool)
 
     def take(self, stamps_s: Floats, pupils: Floats, seen: Bools) -> None:
         """Go on by some samples.
@@ -80,37 +88,50 @@ class PupilBands:
             Whether a pupil is seen whole.
         """
         bins = np.floor(stamps_s * RATE_HZ).astype(np.int64)
-        cuts = [0, *(np.flatnonzero(bins[1:] != bins[:-1]) + 1).tolist(), len(bins)]
-        for first, stop in pairwise(cuts):
-            number = int(bins[first])
-            if self._bin is None:
-                self._bin = number
-            # A break in the stamps that is no gap yet leaves a bin or two without samples.
-            while self._bin < number:
-                self._finish_bin()
-                self._bin += 1
-            self._parts.append((pupils[first:stop], seen[first:stop]))
+        if self._bins.size:
+            bins = np.concatenate([self._bins, bins])
+            pupils, seen = np.concatenate([self._waiting[0], pupils]), np.concatenate([self._waiting[1], seen])
+        starts = np.concatenate([[0], np.flatnonzero(bins[1:] != bins[:-1]) + 1])
+        # The last bin may get more samples: it waits.
+        whole, rest = starts[:-1], int(starts[-1])
+        self._bins, self._waiting = bins[rest:], (pupils[rest:], seen[rest:])
+        if not len(whole):
+            return
+        count = np.add.reduceat(seen[:rest], whole, dtype=np.intp)
+        mean = np.add.reduceat(np.where(seen[:rest], pupils[:rest], 0.0), whole) / np.maximum(count, 1)
+        self._step(bins[starts], mean, count > 0)
 
-    def _finish_bin(self) -> None:
-        """One step of the filters."""
-        whole = np.zeros(self._pupils, dtype=bool)
-        if self._parts:
-            pupils = np.concatenate([pupils for pupils, _ in self._parts])
-            seen = np.concatenate([seen for _, seen in self._parts])
-            count = seen.sum(axis=0)
-            whole = count > 0
-            mean = np.where(seen, pupils, 0.0).sum(axis=0) / np.maximum(count, 1)
-            self._reference = np.where(np.isnan(self._reference) & whole, mean, self._reference)
-            self._held = np.where(whole, mean - self._reference, self._held)
-            self._parts = []
-        self._outputs.append(self._c @ self._state + self._d * self._held)
-        self._state = self._a @ self._state + self._b * self._held
-        self._seen.append(whole)
+    def _step(self, bins: NDArray[np.int64], mean: Floats, seen: Bools) -> None:
+        """Go on by the means of some bins; `bins` holds one more, which is not whole yet."""
+        state, outputs, seen_rows = self._input, [], []
+        nothing = np.zeros(self._pupils, dtype=bool)
+        # A break in the stamps that is no gap yet leaves bins without samples.
+        skipped = (bins[1:] - bins[:-1] - 1).tolist()
+        for row, there, empty in zip(mean, seen, skipped, strict=True):
+            if self._unset:
+                first = there & np.isnan(self._reference)
+                self._reference[first] = row[first]
+                self._unset = bool(np.isnan(self._reference).any())
+            if there.all():
+                state[-1] = row - self._reference
+            else:
+                state[-1, there] = (row - self._reference)[there]
+            for _ in range(empty + 1):
+                result = self._system @ state
+                state[:-1] = result[: self._states]
+                outputs.append(result[self._states :])
+                seen_rows.append(there)
+                there = nothing
+        self._outputs = np.concatenate([self._outputs, outputs])[-self._kept :]
+        self._seen = np.concatenate([self._seen, seen_rows])[-self._kept :]
 
     def entropies(self) -> Floats:
         """Entropy of each band of each pupil, shape (pupils, bands); NaN where a pupil was seen too seldom."""
-        if len(self._outputs) < math.ceil(LEAST_S * RATE_HZ):
+        steps = len(self._outputs)
+        if steps < math.ceil(LEAST_S * RATE_HZ):
             return np.full((self._pupils, len(BANDS)), np.nan)
-        variances = np.stack(self._outputs).var(axis=0).T
-        enough = np.stack(self._seen).mean(axis=0) >= 0.5
-        return np.where(enough[:, None], entropy_of_variance(variances), np.nan)
+        centred = self._outputs - np.add.reduce(self._outputs) / steps
+        centred *= centred
+        variances = np.add.reduce(centred) / steps
+        enough = np.add.reduce(self._seen, dtype=np.intp) >= LEAST_SEEN * steps
+        return np.where(enough[:, None], entropy_of_variance(variances.T), np.nan)
