@@ -114,7 +114,7 @@ def read_eyelink(*paths: Path) -> EyeRecording:
     marked, resolutions = [], []
     for line in lines:
         parts = line.split()
-        if line.startswith(("EFIX", "ESACC", "EBLINK")):
+        if line.startswith(("EFIX", "ESACC", "EBLINK")) and int(parts[2]) != EYELINK_UNKNOWN_MS:
             marked.append(_eyelink_event(parts, origin_ms, rate_hz))
         if line.startswith("ESACC") and "." not in parts[5:10] and float(parts[9]) >= 1:
             x0, y0, x1, y1, degrees = map(float, parts[5:10])
@@ -131,6 +131,9 @@ def read_eyelink(*paths: Path) -> EyeRecording:
         tuple(marked),
         (FIXATION, SACCADE, BLINK),
     )
+
+
+EYELINK_UNKNOWN_MS = 2**32 - 1  # start of a saccade that came out of a blink
 
 
 def _eyelink_eyes(lines: list[str]) -> list[str]:
@@ -197,7 +200,8 @@ def _neon_dtype(folder: Path, name: str) -> np.dtype:
 def read_pico(path: Path) -> EyeRecording:
     """Read the gaze of the Pico headset: a direction of both eyes, and a blink flag for each.
 
-    Its blinks are runs of those flags. A direction of zero length means that there was none.
+    Its blinks are runs of those flags: of the left, of the right, and of both at once. A direction of zero length means
+    that there was none.
     """
     streams, _ = pyxdf.load_xdf(str(path), dejitter_timestamps=False)
     stream = next(stream for stream in streams if stream["info"]["name"][0] == "Unity.TobiiGaze")
@@ -208,10 +212,12 @@ def read_pico(path: Path) -> EyeRecording:
     values = {f"direction_{axis.lower()}": table[f"GazeRayDirection{axis}"] for axis in "XYZ"}
     none = np.sqrt(sum(column**2 for column in values.values())) < 0.5
     values = {role: np.where(none, np.nan, column) for role, column in values.items()}
-    marked = []
-    for eye in EYES:
-        flag = values[f"blink_{eye}"] = table[f"Is{eye.capitalize()}EyeBlinking"]
-        marked += [MarkedEvent(BLINK, eye, *span) for span in runs_s(flag > 0.5, stamps_s, rate_hz)]
+    flags = {eye: table[f"Is{eye.capitalize()}EyeBlinking"] for eye in EYES}
+    values |= {f"blink_{eye}": flag for eye, flag in flags.items()}
+    flags["both"] = np.minimum(flags["left"], flags["right"])
+    marked = [
+        MarkedEvent(BLINK, eye, *span) for eye, flag in flags.items() for span in runs_s(flag > 0.5, stamps_s, rate_hz)
+    ]
     marked.sort(key=lambda event: event.start_s)
     return EyeRecording(path.stem, stamps_s, values, rate_hz, float("nan"), tuple(marked), (BLINK,))
 
