@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtemo.config import Configuration
+from rtemo.config import Configuration, ViewSettings
 from rtemo.errors import ConfigurationError, ModelError, RecordingError, StreamError
 from rtemo.evaluation.evaluate import evaluate
 from rtemo.extraction import Extraction, join, label_indices
@@ -25,6 +25,8 @@ from rtemo.model.train import EpochReport, TrainingData, train
 from rtemo.types import FeatureTable, Floats, StreamDescription
 
 VERSIONS_OF = ("rtemo", "torch", "numpy", "scipy")
+MAY_CHANGE = {"stream", "required"}
+"""Of a view, after training: where it finds its samples, but not what it makes of them."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,7 @@ def check_configuration(bundle: Bundle, config: Configuration) -> None:
         "standardise": (trained.standardise, config.standardise),
     }
     for view in [view for view in trained.views if view in config.views]:
-        for key in ("features", "settings", "columns", "channels", "smoothing", "min_coverage"):
+        for key in sorted(ViewSettings.model_fields.keys() - MAY_CHANGE):
             pairs[f"views.{view}.{key}"] = (getattr(trained.views[view], key), getattr(config.views[view], key))
     differences = [f"{key}: trained with {was}, configured {now}" for key, (was, now) in pairs.items() if was != now]
     if differences:

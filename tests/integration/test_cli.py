@@ -233,6 +233,14 @@ def test_a_bundle_for_other_windows_or_views_is_refused_with_the_differences(
     done = rtemo("play", lab.session, "-c", fewer, "-m", lab.bundle)
     assert done.code == 2
     assert "views.eeg.channels" in done.err
+    alpha = 'features = "differential-entropy"\nsubset = ["*:alpha"]\nmax_bad_channels = 0.5\nrequired = true'
+    done = rtemo(
+        "play", lab.session, "-m", lab.bundle, "-c", edited(lab, tmp_path, ('features = "differential-entropy"', alpha))
+    )
+    assert done.code == 2
+    assert "views.eeg.subset: trained with None, configured ['*:alpha']" in done.err
+    assert "views.eeg.max_bad_channels: trained with 0.25, configured 0.5" in done.err
+    assert "required" not in done.err
 
 
 def test_a_bundle_that_is_none_is_refused(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
