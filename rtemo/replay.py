@@ -137,6 +137,10 @@ class Replay:
         """By view that is watched, what its quality scores are of."""
         return self._pipeline.quality_names
 
+    def close(self) -> None:
+        """Let go of the recording, where it is not to be played after all. Idempotent."""
+        self._source.close()
+
     def run(
         self, sinks: Sequence[Sink] = (), window_sinks: Sequence[WindowSink] = ()
     ) -> Iterator[tuple[FeatureWindow, Prediction]]:

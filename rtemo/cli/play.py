@@ -146,6 +146,7 @@ def _predict(
     )
     sinks, window_sinks, written = [], [], []
     with contextlib.ExitStack() as closing:
+        closing.callback(replay.close)
         if out is not None:
             try:
                 out.mkdir(parents=True, exist_ok=True)

@@ -72,11 +72,11 @@ class Newest:
 
 
 def bad_channels(window: FeatureWindow) -> list[str]:
-    """A line for each view that has bad channels, as ``"eeg: 2 of 32 channels bad (Fp1 flat, T7 line)"``."""
+    """A line for each view that has bad channels, as ``"eeg: 2 of 32 bad (Fp1 flat, T7 line noise)"``."""
     lines = []
     for view, bad in window.bad.items():
         named = [printable(f"{channel} {reason}") for channel, reason in bad.items()]
         more = [f"{len(named) - CHANNELS_SHOWN} more"] if len(named) > CHANNELS_SHOWN else []
         shown = ", ".join(named[:CHANNELS_SHOWN] + more)
-        lines.append(f"{view}: {len(named)} of {len(window.quality[view])} channels bad ({shown})")
+        lines.append(f"{view}: {len(named)} of {len(window.quality[view])} bad ({shown})")
     return lines

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rtemo.config import Configuration, NetworkSettings, load_configuration
@@ -53,6 +53,8 @@ class LiveLab:
     folder: Path
     config: Path
     bundle: Path
+    template: str = CONFIG
+    numbered: bool = True
 
     @property
     def settings(self) -> Configuration:
@@ -65,14 +67,14 @@ class LiveLab:
     def alone(self, folder: Path) -> LiveLab:
         """The same in another LSL session."""
         config = folder / "lab.toml"
-        config.write_text(CONFIG.format(session=uuid.uuid4().hex))
-        return LiveLab(folder, config, self.bundle)
+        config.write_text(self.template.format(session=uuid.uuid4().hex))
+        return replace(self, folder=folder, config=config)
 
     @contextlib.contextmanager
     def simulated(self, *options: str, devices: str = "eye,pps,markers") -> Iterator[subprocess.Popen[str]]:
-        """The laboratory's devices; the first channel of each is the number of the sample."""
-        command = [sys.executable, "-m", "rtemo", "simulate", str(self.config), "--numbered", "--devices"]
-        command += [devices, "--trial", "2", "--rest", "1", *options]
+        """The laboratory's devices; where numbered, the first channel of each is the number of the sample."""
+        command = [sys.executable, "-m", "rtemo", "simulate", str(self.config), "--devices", devices]
+        command += [*["--numbered"] * self.numbered, "--trial", "2", "--rest", "1", *options]
         with subprocess.Popen(
             command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as p:
@@ -130,12 +132,12 @@ class LiveLab:
         return agreement(self.session(), self.settings, load_bundle(self.bundle))
 
 
-def make_live_lab(folder: Path) -> LiveLab:
+def make_live_lab(folder: Path, template: str = CONFIG, *, numbered: bool = True) -> LiveLab:
     """Train a bundle on a recorded session of the laboratory."""
     config = folder / "lab.toml"
-    config.write_text(CONFIG.format(session=uuid.uuid4().hex))
-    lab = LiveLab(folder, config, folder / "bundle")
+    config.write_text(template.format(session=uuid.uuid4().hex))
+    lab = LiveLab(folder, config, folder / "bundle", template, numbered)
     recording = folder / "calibration.xdf"
-    record_laboratory(recording, LaboratorySettings(trial_s=2.0, rest_s=1.0, numbered=True), 36.0)
+    record_laboratory(recording, LaboratorySettings(trial_s=2.0, rest_s=1.0, numbered=numbered), 36.0)
     save_bundle(lab.bundle, train_bundle(lab.settings, [extract(recording, lab.settings)], [], device="cpu").bundle)
     return lab

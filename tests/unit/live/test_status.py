@@ -14,8 +14,8 @@ def window(bad: dict[str, dict[str, str]]) -> FeatureWindow:
 
 def test_bad_channels_are_counted_and_named_with_their_reasons():
     assert bad_channels(window({})) == []
-    lines = bad_channels(window({"eeg": {"Fp1": "flat", "T7\x1b": "line"}}))
-    assert lines == [r"eeg: 2 of 32 channels bad (Fp1 flat, T7\x1b line)"]
+    lines = bad_channels(window({"eeg": {"Fp1": "flat", "T7\x1b": "line noise"}}))
+    assert lines == [r"eeg: 2 of 32 bad (Fp1 flat, T7\x1b line noise)"]
 
 
 def test_a_line_stays_short_however_many_channels_are_bad():
