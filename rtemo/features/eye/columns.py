@@ -38,8 +38,8 @@ class EyeSamples:
         Which eyes the point is of: 0 none (gaze is lost), 1 the left or only one, 2 the right one, 3 both.
     closed : ndarray of bool, shape (samples,)
         Eyes closed by flags, pupil or validity; all False where only the aperture tells.
-    aperture : ndarray of float64, shape (samples,) or (0,)
-        Mean of the eyelids' aperture, NaN where unknown; empty where it is not to tell of closed eyes.
+    apertures : ndarray of float64, shape (samples, lids)
+        NaN where unknown; without lids where they are not to tell of closed eyes.
     pupils : ndarray of float64, shape (samples, pupils)
         NaN where unknown.
     on_screen : ndarray of bool, shape (samples,) or (0,)
@@ -50,7 +50,7 @@ class EyeSamples:
     points: Floats
     eyes: NDArray[np.int8]
     closed: Bools
-    aperture: Floats
+    apertures: Floats
     pupils: Floats
     on_screen: Bools
 
@@ -135,6 +135,11 @@ class EyeColumns:
         return self.source != "none"
 
     @property
+    def lids(self) -> int:
+        """How many lids' apertures tell of closed eyes."""
+        return len(self.flags["aperture"]) if self.source == "aperture" else 0
+
+    @property
     def knows_screen(self) -> bool:
         """Whether it can be told if gaze is on the screen."""
         return self.settings.screen is not None or self.settings.unit == "normalised"
@@ -171,8 +176,8 @@ class EyeColumns:
         unseen = ~(pupils > 0)
         if unseen.any():
             pupils = np.where(unseen, np.nan, pupils)
-        closed, aperture = self._closed(raw, seen, unseen)
-        return EyeSamples(stamps_s, point, eyes, closed, aperture, pupils, on_screen)
+        lids = raw[:, list(self.flags["aperture"])] if self.lids else raw[:, :0]
+        return EyeSamples(stamps_s, point, eyes, self._closed(raw, seen, unseen), lids, pupils, on_screen)
 
     def _point(self, raw: Floats, channels: tuple[int, ...]) -> tuple[Floats, Bools]:
         """Of one eye: points, and whether they are any."""
@@ -210,23 +215,15 @@ class EyeColumns:
         x, y = point[:, 0], point[:, 1]
         return np.asarray((x >= 0) & (y >= 0) & (x <= full[0]) & (y <= full[1]))
 
-    def _closed(self, raw: Floats, seen: Bools, unseen: Bools) -> tuple[Bools, Floats]:
-        """Whether eyes are closed, and the aperture where that is to tell."""
-        nobody, no_aperture = np.zeros(len(raw), dtype=bool), np.empty(0)
+    def _closed(self, raw: Floats, seen: Bools, unseen: Bools) -> Bools:
+        """Whether eyes are closed, as far as a sample by itself tells."""
         if self.source == "flag":
-            flags = [raw[:, channel] > 0 for channel in self.flags["blink"]]
-            return np.logical_and.reduce(flags), no_aperture
+            return np.asarray(np.logical_and.reduce([raw[:, channel] > 0 for channel in self.flags["blink"]]))
         if self.source == "pupil":
-            return np.logical_and.reduce(unseen, axis=1), no_aperture
+            return np.asarray(np.logical_and.reduce(unseen, axis=1))
         if self.source == "validity":
-            return ~seen, no_aperture
-        if self.source == "aperture":
-            sides = raw[:, list(self.flags["aperture"])]
-            known = np.isfinite(sides)
-            count = known.sum(axis=1)
-            total = np.where(known, sides, 0.0).sum(axis=1)
-            return nobody, np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        return nobody, no_aperture
+            return ~seen
+        return np.zeros(len(raw), dtype=bool)
 
 
 def find_columns(

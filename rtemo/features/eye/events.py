@@ -64,6 +64,8 @@ class Labelled:
         What each new sample is.
     before : ndarray of intp, shape (samples - first,)
         For each new sample that is fast, the index of the one that its velocity was taken from.
+    closing_s : ndarray of float64, shape (samples - first,)
+        For each new sample with closed eyes, since when the lids have been falling.
     """
 
     stamps_s: Floats
@@ -71,6 +73,7 @@ class Labelled:
     first: int
     codes: Codes
     before: NDArray[np.intp]
+    closing_s: Floats
 
 
 class _Run(NamedTuple):
@@ -89,6 +92,8 @@ class _Run(NamedTuple):
         Since the sample just before the first and the last one.
     origin, target : point
         Where the first velocity was taken from, and where the last one led to.
+    closing_s : float
+        Since when the lids have been falling, where eyes are closed.
     """
 
     code: int
@@ -102,6 +107,7 @@ class _Run(NamedTuple):
     step_last_s: float
     origin: Point
     target: Point
+    closing_s: float
 
 
 def _runs(samples: Labelled) -> list[_Run]:
@@ -127,6 +133,7 @@ def _runs(samples: Labelled) -> list[_Run]:
         last_s - stamps_s[np.maximum(last - 1, 0)],
         points[before_first],
         points[last],
+        samples.closing_s[starts],
     )
     return [_Run(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
@@ -185,10 +192,18 @@ class EventMachine:
         self._distance, self._extent = distance, extent
         self._min_amplitude = min_amplitude
         self._done: list[EyeEvent] = []
-        self.begin_segment()
+        self._start_anew()
 
-    def begin_segment(self) -> None:
-        """What is under way is broken off: of an event without an end nothing is known."""
+    def end_segment(self) -> None:
+        """The next sample does not continue the last one.
+
+        A fixation ends with its last sample. Of a jump and of closed eyes that have not ended nothing is known.
+        """
+        self._confirm(math.inf)
+        self._end_fixation(math.inf)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
         self._code: int | None = None
         self._lost_s = math.inf
         self._opened_s = -math.inf
@@ -222,7 +237,7 @@ class EventMachine:
         return self._event_of(fixation, fixation.last_s)
 
     def _begin_run(self, run: _Run) -> None:
-        self._code = run.code
+        earlier, self._code = self._code, run.code
         if run.code == SLOW:
             if self._fixation is None:
                 start_s = run.first_s if math.isnan(self._rests_from_s) else min(self._rests_from_s, run.first_s)
@@ -233,7 +248,8 @@ class EventMachine:
         elif run.code == LOST:
             self._lost_s = run.first_s
         else:
-            self._close_eyes(run.first_s)
+            # Of eyes that were closed when the segment began it is not known since when.
+            self._close_eyes(run.first_s, run.closing_s if earlier is not None else -math.inf)
         self._rests_from_s = math.nan
 
     def _go_on(self, run: _Run) -> None:
@@ -295,13 +311,13 @@ class EventMachine:
         width, height = self._extent(left, right), self._extent(bottom, top)
         return EyeEvent("fixation", fixation.start_s, stop_s, dispersion_x=width, dispersion_y=height)
 
-    def _close_eyes(self, stamp_s: float) -> None:
+    def _close_eyes(self, stamp_s: float, closing_s: float) -> None:
         self._confirm(stamp_s)
         # What is still pending is so near that it was the lid.
         self._pending.clear()
-        self._end_fixation(math.inf)
+        self._end_fixation(max(closing_s, stamp_s - self._settings.max_gap_s))
         if self._closed is None:
-            self._closed = [stamp_s, math.inf]
+            self._closed = [closing_s, math.inf]
         else:
             self._closed[1] = math.inf
 
@@ -309,12 +325,12 @@ class EventMachine:
         """Let go what nothing can change any more."""
         settings = self._settings
         certain_s = now_s - max(settings.blink_margin_s, settings.saccade_merge_s)
-        held = 1 if self._goes_on(self._jump) else 0
+        held = 1 if self._goes_on(self._jump) and now_s < math.inf else 0
         while len(self._pending) > held and self._pending[0].last_s <= certain_s:
             jump = self._pending.pop(0)
             amplitude = self._distance(jump.origin, jump.target)
             self._done.append(EyeEvent("saccade", jump.start_s, jump.stop_s, amplitude))
-        if self._closed is not None and self._closed[1] + settings.blink_merge_s < now_s:
+        if self._closed is not None and self._closed[1] + settings.blink_merge_s < now_s and self._closed[1] < math.inf:
             (start_s, stop_s), self._closed = self._closed, None
             shortest, longest = settings.blink_s
             if shortest <= stop_s - start_s <= longest:

@@ -31,14 +31,14 @@ class EyeTracking:
 
     def __init__(self, columns: EyeColumns) -> None:
         settings, geometry = columns.settings, columns.geometry
-        self.labeller = SampleLabeller(settings, geometry, uses_aperture=columns.source == "aperture")
+        self.labeller = SampleLabeller(settings, geometry, lids=columns.lids)
         least = settings.min_amplitude if geometry.degrees else 0.0
         self.machine = EventMachine(settings, geometry.distance, geometry.extent, least)
 
-    def begin_segment(self) -> None:
+    def end_segment(self) -> None:
         """The next sample does not continue the last one."""
         self.labeller.begin_segment()
-        self.machine.begin_segment()
+        self.machine.end_segment()
 
     def take(self, samples: EyeSamples) -> Bools:
         """Go on by some samples; gives which of them have closed eyes."""
@@ -71,8 +71,8 @@ def detect_events(
     Returns
     -------
     list of EyeEvent
-        By their start; what has not ended by the last sample is none. Breaks in the stamps longer than ``max_gap_s``
-        are gaps, over which nothing goes on.
+        By their start. Breaks in the stamps longer than ``max_gap_s`` are gaps, over which nothing goes on; the last
+        fixation before a gap or the end ends there.
 
     Raises
     ------
@@ -84,8 +84,8 @@ def detect_events(
     cuts = np.flatnonzero(np.diff(stamps_s) > settings.max_gap_s) + 1
     for piece in np.split(np.arange(len(stamps_s)), cuts):
         if len(piece):
-            tracking.begin_segment()
             tracking.take(found.samples(stamps_s[piece], values[piece]))
+            tracking.end_segment()
             events += tracking.machine.taken()
     return sorted(events, key=lambda event: event.start_s)
 
@@ -229,7 +229,7 @@ class Eye:
             while waiting and waiting[0][0] == cell and not waiting[0][3]:
                 parts.append(waiting.popleft()[1:3])
             if begins:
-                self._tracking.begin_segment()
+                self._tracking.end_segment()
                 self._history.begin_segment()
                 if self._pupil is not None:
                     self._pupil.begin_segment()

@@ -4,58 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 from itertools import pairwise
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.features.eye.columns import EyeSamples, Geometry
 from rtemo.features.eye.events import CLOSED, FAST, LOST, SLOW, Labelled
+from rtemo.features.eye.levels import BIN_S, TrailingLevel
+from rtemo.features.eye.lids import Lids
 from rtemo.features.eye.settings import EyeSettings
 from rtemo.types import Bools, Floats
 
-LEVEL_BIN_S = 0.5
-LEVEL_BINS = 20
-LEAST_VALUES = 5
-"""A bin with fewer values says nothing."""
 SPEED_MEDIAN = math.sqrt(2 * math.log(2))
 """Median of the speed of a Gaussian velocity in the plane, in standard deviations of one of its components."""
 SPAN_GAP_S = 0.08
 """Over longer than this no velocity is taken."""
-
-
-class TrailingLevel:
-    """What some value usually is: the median over the last ten seconds of a figure for each half second.
-
-    Parameters
-    ----------
-    figure : callable
-        Of the values of half a second, in ascending order.
-    """
-
-    def __init__(self, figure: Callable[[Floats], float]) -> None:
-        self._figure = figure
-        self._bin: int | None = None
-        self._values: list[Floats] = []
-        self._figures: deque[float] = deque(maxlen=LEVEL_BINS)
-        self.level = math.nan
-
-    def enter(self, number: int) -> None:
-        """The values to come are of this half second, counted from the clock's zero."""
-        if number != self._bin:
-            values = np.concatenate(self._values) if self._values else np.empty(0)
-            values = values[~np.isnan(values)]
-            if len(values) >= LEAST_VALUES:
-                values.sort()
-                self._figures.append(self._figure(values))
-                self.level = median(self._figures)
-            self._bin, self._values = number, []
-
-    def add(self, values: Floats) -> None:
-        """Take values of the half second; NaN is none."""
-        self._values.append(values)
 
 
 class SampleLabeller:
@@ -65,8 +29,8 @@ class SampleLabeller:
     ----------
     settings : EyeSettings
     geometry : Geometry
-    uses_aperture : bool
-        Whether the lids' aperture tells of closed eyes.
+    lids : int
+        How many lids' apertures tell of closed eyes.
 
     Notes
     -----
@@ -75,11 +39,13 @@ class SampleLabeller:
     by sample from stamps and earlier samples, so pieces do not matter.
     """
 
-    def __init__(self, settings: EyeSettings, geometry: Geometry, *, uses_aperture: bool) -> None:
+    def __init__(self, settings: EyeSettings, geometry: Geometry, *, lids: int) -> None:
         self._settings, self._geometry = settings, geometry
         self._noise = TrailingLevel(_resting_speed)
-        self._open = TrailingLevel(lambda values: float(values[len(values) * 9 // 10])) if uses_aperture else None
+        self._lids = Lids(lids, settings.aperture_closed, settings.aperture_open) if lids else None
         self._spread = _Spread(settings, geometry) if settings.method == "dispersion" else None
+        fixed = settings.velocity_threshold
+        self._threshold = fixed if isinstance(fixed, float) else None
         self._floor = settings.velocity_floor if geometry.degrees else 0.0
         self.begin_segment()
 
@@ -91,6 +57,8 @@ class SampleLabeller:
         self._eyes = np.empty(0, dtype=np.int8)
         if self._spread is not None:
             self._spread.begin_segment()
+        if self._lids is not None:
+            self._lids.begin_segment()
 
     def label(self, samples: EyeSamples) -> tuple[Labelled, Bools]:
         """Label samples; by dispersion, some wait for what comes next.
@@ -110,10 +78,11 @@ class SampleLabeller:
         before = np.searchsorted(stamps_s, stamps_s[kept:] - self._settings.velocity_span_s, side="right") - 1
         before = np.minimum(before, np.arange(kept, len(stamps_s)) - 1)
         speeds = self._speeds(stamps_s, embedded, eyes, before, kept)
-        codes, closed = self._codes(samples, speeds)
+        codes, closed, closing_s = self._codes(samples, speeds)
         self._keep(stamps_s, points, embedded, eyes)
-        labelled = Labelled(stamps_s, points, kept, codes, before)
-        return (labelled if self._spread is None else self._spread.label(samples, closed)), closed
+        if self._spread is not None:
+            return self._spread.label(samples, closed, closing_s), closed
+        return Labelled(stamps_s, points, kept, codes, before, closing_s), closed
 
     def _speeds(
         self, stamps_s: Floats, embedded: Floats, eyes: NDArray[np.int8], before: NDArray[np.intp], kept: int
@@ -136,39 +105,32 @@ class SampleLabeller:
             length = length + way[:, 2]
         return np.where(known, np.sqrt(length) * self._geometry.scale / np.where(known, took_s, 1.0), np.nan)
 
-    def _codes(self, samples: EyeSamples, speeds: Floats) -> tuple[NDArray[np.int8], Bools]:
-        """What samples are by velocity; and whether eyes are closed."""
-        settings = self._settings
+    def _codes(self, samples: EyeSamples, speeds: Floats) -> tuple[NDArray[np.int8], Bools, Floats]:
+        """What samples are by velocity; whether eyes are closed, and since when they have been closing."""
         known = ~np.isnan(speeds)
         fast = np.empty(len(speeds), dtype=bool)
-        closed = samples.closed.copy()
-        bins = np.floor(samples.stamps_s / LEVEL_BIN_S).astype(np.int64)
+        closed, closing_s = samples.closed, samples.stamps_s
+        if self._lids is not None:
+            closed, closing_s = closed.copy(), closing_s.copy()
+        bins = np.floor(samples.stamps_s / BIN_S).astype(np.int64)
         cuts = [0, *(np.flatnonzero(bins[1:] != bins[:-1]) + 1).tolist(), len(bins)]
         for first, stop in pairwise(cuts):
-            piece, speed = slice(first, stop), speeds[first:stop]
-            number = int(bins[first])
-            if self._open is not None:
-                aperture = samples.aperture[piece]
-                self._open.enter(number)
-                closed[piece] |= aperture < settings.aperture_share * self._open.level
-                self._open.add(aperture)
-            threshold = settings.velocity_threshold
-            if threshold == "adaptive":
+            piece, number = slice(first, stop), int(bins[first])
+            if self._lids is not None:
+                shut = self._lids.take(number, samples.stamps_s[piece], samples.apertures[piece])
+                closed[piece], closing_s[piece] = shut
+            threshold = self._threshold
+            if threshold is None:
                 self._noise.enter(number)
-                self._noise.add(np.where(closed[piece], np.nan, speed))
-                threshold = self._adaptive_threshold()
-            # Comparisons with what is not known are False.
-            fast[piece] = speed > threshold
+                self._noise.add(np.where(closed[piece], np.nan, speeds[piece]))
+                threshold = max(self._floor, self._settings.noise_factor * self._noise.level / SPEED_MEDIAN)
+                if math.isnan(self._noise.level):
+                    # Nothing is known of the noise yet, so nothing of what gaze does.
+                    known[piece] = False
+            fast[piece] = speeds[piece] > threshold
         codes = np.where(known, np.where(fast, np.int8(FAST), np.int8(SLOW)), np.int8(LOST))
         codes[closed] = CLOSED
-        return codes, closed
-
-    def _adaptive_threshold(self) -> float:
-        level = self._noise.level
-        if math.isnan(level):
-            # Nothing is known yet: what anybody would take, where degrees are known.
-            return 30.0 if self._geometry.degrees else math.inf
-        return max(self._floor, self._settings.noise_factor * level / SPEED_MEDIAN)
+        return codes, closed, closing_s
 
     def _keep(self, stamps_s: Floats, points: Floats, embedded: Floats, eyes: NDArray[np.int8]) -> None:
         """Keep the samples that later velocities may be taken from."""
@@ -199,13 +161,13 @@ class _Spread:
     def begin_segment(self) -> None:
         """Forget the samples that wait: they were no fixation yet."""
         self._fixating = False
-        self._waiting: deque[tuple[float, float, float]] = deque()
+        self._waiting: deque[tuple[float, float, float, float]] = deque()
         self._extremes = [_Extreme(1), _Extreme(-1), _Extreme(1), _Extreme(-1)]
-        self._known = np.empty((0, 3))
+        self._known = np.empty((0, 4))
 
-    def label(self, samples: EyeSamples, closed: Bools) -> Labelled:
+    def label(self, samples: EyeSamples, closed: Bools, closing_s: Floats) -> Labelled:
         """The samples that are certain by now, those that waited first."""
-        rows: list[tuple[float, float, float]] = []
+        rows: list[tuple[float, float, float, float]] = []
         codes: list[int] = []
 
         def say(count: int, code: int) -> None:
@@ -214,10 +176,9 @@ class _Spread:
                 codes.append(code)
 
         seen = (samples.eyes > 0) & ~closed
-        for stamp_s, (x, y), there, shut in zip(
-            samples.stamps_s.tolist(), samples.points.tolist(), seen.tolist(), closed.tolist(), strict=True
-        ):
-            self._waiting.append((stamp_s, x, y))
+        columns = (samples.stamps_s, samples.points, seen, closed, closing_s)
+        for stamp_s, (x, y), there, shut, since_s in zip(*(column.tolist() for column in columns), strict=True):
+            self._waiting.append((stamp_s, x, y, since_s))
             if not there:
                 say(len(self._waiting) - 1, FAST)
                 say(1, CLOSED if shut else LOST)
@@ -243,10 +204,11 @@ class _Spread:
                 self._fixating = True
                 say(len(self._waiting), SLOW)
         kept = len(self._known)
-        table = np.concatenate([self._known, np.array(rows).reshape(-1, 3)])
+        table = np.concatenate([self._known, np.array(rows).reshape(-1, 4)])
         self._known = table[-2:]
         before = np.maximum(np.arange(kept, len(table)) - 1, 0)
-        return Labelled(table[:, 0], table[:, 1:], kept, np.array(codes, dtype=np.int8), before)
+        found = np.array(codes, dtype=np.int8)
+        return Labelled(table[:, 0], table[:, 1:3], kept, found, before, table[kept:, 3])
 
     def _spread(self) -> float:
         high_x, low_x, high_y, low_y = (extreme.value for extreme in self._extremes)

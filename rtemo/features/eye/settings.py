@@ -74,8 +74,9 @@ class EyeSettings(ExtractorSettings):
         Blinks closer than this are one.
     blink_margin_s : float
         Around closed eyes, pupils do not count and saccades are none: the lid covers part of the pupil.
-    aperture_share : float
-        Eyes open by less than this fraction of their usual aperture are closed.
+    aperture_closed, aperture_open : float
+        Eyes whose aperture falls below the first fraction of what it usually is are closed, from when it fell below the
+        second one until it is above that again.
     valid_min : float
         Least value of a column ``valid``, a flag or a confidence.
     min_valid : float
@@ -91,8 +92,8 @@ class EyeSettings(ExtractorSettings):
     units_per_degree: Positive | None = None
     method: Literal["velocity", "dispersion"] = "velocity"
     velocity_threshold: Positive | Literal["adaptive"] = "adaptive"
-    noise_factor: Positive = 6.0
-    velocity_floor: Positive = 20.0
+    noise_factor: Positive = 5.0
+    velocity_floor: Positive = 30.0
     velocity_span_s: Annotated[float, Field(ge=0, le=0.1)] = 0.012
     dispersion_threshold: Positive | None = None
     min_fixation_s: Annotated[float, Field(ge=0, le=1)] = 0.06
@@ -103,8 +104,9 @@ class EyeSettings(ExtractorSettings):
     blink_source: Literal["auto", "flag", "aperture", "pupil", "validity"] = "auto"
     blink_s: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(gt=0, le=10)]] = (0.03, 1.0)
     blink_merge_s: Annotated[float, Field(ge=0, le=1)] = 0.03
-    blink_margin_s: Annotated[float, Field(ge=0, le=1)] = 0.05
-    aperture_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    blink_margin_s: Annotated[float, Field(ge=0, le=1)] = 0.08
+    aperture_closed: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    aperture_open: Annotated[float, Field(gt=0, le=1)] = 0.8
     valid_min: Annotated[float, Field(allow_inf_nan=False)] = 0.5
     min_valid: Share = 0.5
     freeze_s: Positive = 0.2
@@ -116,6 +118,8 @@ class EyeSettings(ExtractorSettings):
             raise ValueError("screen goes with pixels or normalised points, and without units_per_degree")
         if self.unit == "degrees" and self.units_per_degree is not None:
             raise ValueError('unit = "degrees" needs no units_per_degree')
+        if self.aperture_closed > self.aperture_open:
+            raise ValueError(f"aperture_closed = {self.aperture_closed:g} is more than aperture_open")
         if self.blink_s[0] >= self.blink_s[1]:
             raise ValueError(f"blink_s = {list(self.blink_s)}: give the shorter one first")
         return self
