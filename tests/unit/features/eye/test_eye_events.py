@@ -11,6 +11,7 @@ from scanpath import SCREEN, course, directions, pixels, wandering
 from rtemo.features.eye import EyeSettings, detect_events
 
 POINTS = {"x": "x", "y": "y"}
+SQUINT = np.array([0.5, 0.0])
 EYES = {"x_left": "xl", "y_left": "yl", "x_right": "xr", "y_right": "yr"}
 
 
