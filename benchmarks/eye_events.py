@@ -240,6 +240,39 @@ def kappa(cases: Sequence[Case], found: Lists) -> float:
     return float(cohen_kappa_score(np.concatenate(ours), np.concatenate(theirs)))
 
 
+def unmarked(cases: Sequence[Case], method: Method) -> dict[str, float | int | None]:
+    """Saccades that the tracker does not mark, and how many of them the other eye makes at the same time too.
+
+    Noise of one eye is seldom noise of the other, so those are saccades that the tracker does not report.
+    """
+    extra = []
+    for case in cases:
+        found = of_kind(method(case), SACCADE)
+        matched = {f for f, _ in pairs(found, of_kind(case.true, SACCADE), overlap)}
+        extra.append([event for event in found if event not in matched])
+    together = [event.amplitude_deg for pair in pairs(*extra, overlap) for event in pair]
+    return {
+        "unmarked": sum(map(len, extra)),
+        "in_both_eyes": len(together),
+        "smallest_deg": rounded(min(together, default=np.nan)),
+        "largest_deg": rounded(max(together, default=np.nan)),
+        "smallest_marked_deg": rounded(
+            min(event.amplitude_deg for case in cases for event in of_kind(case.true, SACCADE))
+        ),
+    }
+
+
+def lid_ms(cases: Sequence[Case]) -> dict[str, list[float]]:
+    """Least, median and greatest time that the lid moves before and after a blink: the tracker's saccade around it."""
+    apart = np.array([
+        (blink.start_s - lid.start_s, lid.stop_s - blink.stop_s)
+        for case in cases
+        for lid, blink in pairs(case.lid, of_kind(case.true, BLINK), overlap)
+    ])  # fmt: skip
+    rows = zip(("before", "after"), (1000 * apart).T, strict=True)
+    return {name: [round(float(np.quantile(row, q)), 1) for q in (0, 0.5, 1)] for name, row in rows}
+
+
 def blink_sources(recordings: dict[str, list[Case]]) -> dict[str, dict]:
     """Blinks by each thing that can tell of them, where the tracker marks blinks by another."""
     neon, pico = recordings["demo_recording"], recordings["test_pico_eeg"][0]
@@ -325,7 +358,7 @@ def main() -> None:
         read_pico(RECORDINGS / "pico_eeg_gaze" / "test_pico_eeg.xdf"),
     ]
     recordings = {recording.name: cases(recording) for recording in read}
-    trackers = {}
+    trackers, extra, lids = {}, {}, {}
     for recording in read:
         of_each = recordings[recording.name]
         if SACCADE in recording.kinds:
@@ -334,7 +367,11 @@ def main() -> None:
         if len(of_each) > 1 and SACCADE in recording.kinds:
             together = [case_of_both_eyes(recording)]
             trackers[f"{recording.name}: rtemo, adaptive, both eyes"] = compare(together, METHODS["rtemo, adaptive"])
+            lids[recording.name] = lid_ms(of_each)
+            extra[recording.name] = {name: unmarked(of_each, METHODS[name]) for name in list(METHODS)[:2]}
     show("Against the tracker", trackers)
+    print("Saccades that the tracker does not mark:", extra)
+    print("The lid moves before and after a blink, ms:", lids)
     peers = against_pymovements(recordings)
     show("rtemo against pymovements", peers)
     sources = blink_sources(recordings)
@@ -344,6 +381,8 @@ def main() -> None:
         "versions": {"python": platform.python_version(), **made_by},
         "tolerance_s": TOLERANCE_S,
         "trackers": trackers,
+        "unmarked_saccades": extra,
+        "lid_ms": lids,
         "pymovements": peers,
         "blink_sources": sources,
     }
