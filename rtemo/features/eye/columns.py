@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,14 +120,21 @@ class EyeColumns:
     source : str
         What tells of closed eyes; ``"none"`` where nothing does.
     geometry : Geometry
+    gain, shift : ndarray of float64, shape (2,)
+        From the tracker's points to those of the geometry: times `gain` plus `shift`.
+    extent : ndarray of float64, shape (2,), or None
+        Width and height of the screen in the tracker's unit, where they are known.
     """
 
     settings: EyeSettings
     gaze: tuple[tuple[int, ...], ...]
     pupils: tuple[int, ...]
-    flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    source: str = "none"
-    geometry: Geometry = Geometry(False, False)
+    flags: Mapping[str, tuple[int, ...]]
+    source: str
+    geometry: Geometry
+    gain: Floats
+    shift: Floats
+    extent: Floats | None
 
     @property
     def tells_of_blinks(self) -> bool:
@@ -138,11 +145,6 @@ class EyeColumns:
     def lids(self) -> int:
         """How many lids' apertures tell of closed eyes."""
         return len(self.flags["aperture"]) if self.source == "aperture" else 0
-
-    @property
-    def knows_screen(self) -> bool:
-        """Whether it can be told if gaze is on the screen."""
-        return self.settings.screen is not None or self.settings.unit == "normalised"
 
     def samples(self, stamps_s: Floats, values: NDArray[np.generic]) -> EyeSamples:
         """Samples in one form.
@@ -158,7 +160,7 @@ class EyeColumns:
         if len(found) == 1:
             point, seen = found[0]
             if good:
-                seen = seen & np.logical_or.reduce(good)
+                seen = seen & (good[0] if len(good) == 1 else np.logical_or.reduce(good))
             eyes = seen.astype(np.int8)
         else:
             (left, sees_left), (right, sees_right) = found
@@ -168,57 +170,43 @@ class EyeColumns:
             both = (eyes == 3)[:, None]
             point = np.where(both, (left + right) / 2, np.where(sees_left[:, None], left, right))
             seen = eyes > 0
-        on_screen = self._on_screen(point) if self.knows_screen else np.empty(0, dtype=bool)
-        point = self._angles(point)
-        if not seen.all():
-            point = np.where(seen[:, None], point, np.nan)
-        pupils = np.stack([raw[:, channel] for channel in self.pupils], axis=1) if self.pupils else raw[:, :0]
+        on_screen = np.empty(0, dtype=bool)
+        if self.extent is not None:
+            inside = (point >= 0) & (point <= self.extent)
+            on_screen = inside[:, 0] & inside[:, 1]
+        point = point * self.gain + self.shift
+        point[~seen] = np.nan
+        pupils = raw.take(self.pupils, axis=1) if self.pupils else raw[:, :0]
         unseen = ~(pupils > 0)
-        if unseen.any():
-            pupils = np.where(unseen, np.nan, pupils)
-        lids = raw[:, list(self.flags["aperture"])] if self.lids else raw[:, :0]
+        pupils = np.where(unseen, np.nan, pupils)
+        lids = raw.take(self.flags["aperture"], axis=1) if self.lids else raw[:, :0]
         return EyeSamples(stamps_s, point, eyes, self._closed(raw, seen, unseen), lids, pupils, on_screen)
 
     def _point(self, raw: Floats, channels: tuple[int, ...]) -> tuple[Floats, Bools]:
         """Of one eye: points, and whether they are any."""
-        x, y = raw[:, channels[0]], raw[:, channels[1]]
         if len(channels) == 3:
-            ahead = raw[:, channels[2]]
+            x, y, ahead = (raw[:, channel] for channel in channels)
             length = np.sqrt(x * x + y * y + ahead * ahead)
             # Comparisons with NaN are False.
             seen = (ahead > STEEPEST * length) & (length < LOST_VALUE)
             ahead = np.where(seen, ahead, 1.0)
-            x, y = x / ahead, y / ahead
+            point = np.stack([x / ahead, y / ahead], axis=1)
         else:
-            seen = (np.abs(x) < LOST_VALUE) & (np.abs(y) < LOST_VALUE)
+            point = raw.take(channels, axis=1)
+            near = np.abs(point) < LOST_VALUE
+            seen = near[:, 0] & near[:, 1]
             if self.settings.unit != "degrees":
                 # Trackers that send no NaN say so that they see no eye: the corner itself is looked at by nobody.
-                seen &= (x != 0) | (y != 0)
-        point = np.stack([x, y], axis=1)
-        return (point if seen.all() else np.where(seen[:, None], point, 0.0)), seen
-
-    def _angles(self, point: Floats) -> Floats:
-        """Points as the geometry takes them."""
-        settings = self.settings
-        if settings.units_per_degree is not None:
-            return point / settings.units_per_degree
-        if settings.screen is None or not self.geometry.tangent:
-            return point
-        screen = settings.screen
-        full = (1.0, 1.0) if settings.unit == "normalised" else screen.resolution_px
-        columns = [(point[:, axis] / full[axis] - 0.5) * (screen.size_m[axis] / screen.distance_m) for axis in range(2)]
-        return np.stack(columns, axis=1)
-
-    def _on_screen(self, point: Floats) -> Bools:
-        screen = self.settings.screen
-        full = (1.0, 1.0) if self.settings.unit == "normalised" or screen is None else screen.resolution_px
-        x, y = point[:, 0], point[:, 1]
-        return np.asarray((x >= 0) & (y >= 0) & (x <= full[0]) & (y <= full[1]))
+                off = point != 0
+                seen &= off[:, 0] | off[:, 1]
+        point[~seen] = 0.0
+        return point, seen
 
     def _closed(self, raw: Floats, seen: Bools, unseen: Bools) -> Bools:
         """Whether eyes are closed, as far as a sample by itself tells."""
         if self.source == "flag":
-            return np.asarray(np.logical_and.reduce([raw[:, channel] > 0 for channel in self.flags["blink"]]))
+            first, *others = (raw[:, channel] > 0 for channel in self.flags["blink"])
+            return np.asarray(np.logical_and.reduce([first, *others])) if others else first
         if self.source == "pupil":
             return np.asarray(np.logical_and.reduce(unseen, axis=1))
         if self.source == "validity":
@@ -288,7 +276,30 @@ def find_columns(
             f"{settings.unit}.",
             cure="Give it, or give screen or units_per_degree.",
         )
-    return EyeColumns(settings, gaze, pupils, flags, source_found, Geometry(tangent, degrees))
+    gain, shift, extent = _frame(settings)
+    return EyeColumns(
+        settings,
+        gaze,
+        pupils,
+        flags,
+        source_found,
+        Geometry(tangent, degrees),
+        gain,
+        shift,
+        None if directions else extent,
+    )
+
+
+def _frame(settings: EyeSettings) -> tuple[Floats, Floats, Floats | None]:
+    """Gain, shift and extent of `EyeColumns`, by the settings."""
+    screen, whole = settings.screen, np.ones(2)
+    if settings.units_per_degree is not None:
+        return whole / settings.units_per_degree, np.zeros(2), whole if settings.unit == "normalised" else None
+    if screen is None:
+        return whole, np.zeros(2), whole if settings.unit == "normalised" else None
+    extent = whole if settings.unit == "normalised" else np.array(screen.resolution_px)
+    away = np.array(screen.size_m) / screen.distance_m
+    return away / extent, -away / 2, extent
 
 
 def _channel(label: str, labels: tuple[str, ...], *, where: str) -> int:

@@ -115,27 +115,37 @@ def _runs(samples: Labelled) -> list[_Run]:
     codes, stamps_s, points, before = samples.codes, samples.stamps_s, samples.points, samples.before
     if not len(codes):
         return []
-    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
-    stops = np.append(starts[1:], len(codes)) - 1
+    starts = np.flatnonzero(codes[1:] != codes[:-1]) + 1
+    starts = np.concatenate([[0], starts])
+    runs = len(starts)
+    stops = np.empty_like(starts)
+    stops[:-1], stops[-1] = starts[1:] - 1, len(codes) - 1
     first, last = starts + samples.first, stops + samples.first
+    origin = before[starts]
+    # Looked up together: a window has few runs, and each look costs more than what it finds.
+    stamps = stamps_s[np.concatenate([first, last, origin, before[stops], np.maximum(first - 1, 0), last - 1])]
+    ends = points[np.concatenate([origin, last])].tolist()
+    first_s, last_s, from_first_s, from_last_s, prior_first_s, prior_last_s = stamps.reshape(6, runs).tolist()
     new = points[samples.first :]
-    before_first = before[starts]
-    first_s, last_s = stamps_s[first], stamps_s[last]
-    columns = (
-        codes[starts],
-        first_s,
-        last_s,
-        np.minimum.reduceat(new, starts),
-        np.maximum.reduceat(new, starts),
-        stamps_s[before_first],
-        stamps_s[before[stops]],
-        first_s - stamps_s[np.maximum(first - 1, 0)],
-        last_s - stamps_s[np.maximum(last - 1, 0)],
-        points[before_first],
-        points[last],
-        samples.closing_s[starts],
-    )
-    return [_Run(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    low, high = np.minimum.reduceat(new, starts).tolist(), np.maximum.reduceat(new, starts).tolist()
+    closing_s, kinds = samples.closing_s[starts].tolist(), codes[starts].tolist()
+    return [
+        _Run(
+            kinds[i],
+            first_s[i],
+            last_s[i],
+            low[i],
+            high[i],
+            from_first_s[i],
+            from_last_s[i],
+            first_s[i] - prior_first_s[i],
+            last_s[i] - prior_last_s[i],
+            ends[i],
+            ends[runs + i],
+            closing_s[i],
+        )
+        for i in range(runs)
+    ]
 
 
 @dataclass(slots=True)

@@ -134,7 +134,7 @@ class Eye:
     def quality_names(self) -> tuple[str, ...]:
         """What is judged: shares of samples that are ``valid``, ``moving``, ``on_screen``, and with a ``pupil``."""
         columns = self._known
-        more = ("on_screen",) * columns.knows_screen + ("pupil",) * bool(columns.pupils)
+        more = ("on_screen",) * (columns.extent is not None) + ("pupil",) * bool(columns.pupils)
         return ("valid", "moving", *more)
 
     def reset(self, source: ViewSource) -> None:
@@ -173,7 +173,7 @@ class Eye:
             return Quality(np.zeros(len(self.quality_names)))
         valid, half = _share(seen.valid), self._settings.min_valid
         scores = [min(1.0, 0.5 * valid / half) if half > 0 else 1.0, 1.0 - _share(seen.frozen)]
-        if self._known.knows_screen:
+        if self._known.extent is not None:
             scores.append(_share(seen.on_screen[seen.valid]))
         if self._known.pupils:
             scores.append(_share(~np.isnan(seen.pupils)))
@@ -256,9 +256,7 @@ class Eye:
         frozen = self._frozen(samples) & ~closed
         pupils = samples.pupils
         if self._pupil is not None:
-            near = self._near_closed(stamps_s, closed)
-            if near.any():
-                pupils = np.where(near[:, None], np.nan, pupils)
+            pupils[self._near_closed(stamps_s, closed)] = np.nan
             self._pupil.take(stamps_s, pupils, ~np.isnan(pupils))
         seen = _Seen(stamps_s, samples.eyes > 0, frozen, closed, samples.on_screen, pupils)
         self._cells.setdefault(cell, []).append(seen)
@@ -305,9 +303,17 @@ class Eye:
         known = ~np.isnan(sizes)
         count = np.add.reduce(known, dtype=np.intp)
         there = np.maximum(count, 1)
-        mean = np.add.reduce(np.where(known, sizes, 0.0)) / there
-        variance = np.add.reduce(np.where(known, (sizes - mean) ** 2, 0.0)) / there
-        return [np.where(count > 0, mean, np.nan), np.where(count > 0, np.sqrt(variance), np.nan)]
+        if count.sum() == sizes.size:
+            mean = np.add.reduce(sizes) / there
+            away = sizes - mean
+        else:
+            mean = np.add.reduce(np.where(known, sizes, 0.0)) / there
+            away = np.where(known, sizes - mean, 0.0)
+        away *= away
+        deviation = np.sqrt(np.add.reduce(away) / there)
+        if not count.all():
+            mean[count == 0] = deviation[count == 0] = np.nan
+        return [mean, deviation]
 
 
 def _share(flags: Bools) -> float:

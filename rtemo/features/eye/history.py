@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rtemo.features.eye.events import EyeEvent, Kind
 
@@ -95,23 +95,22 @@ class EventHistory:
         under_way : EyeEvent or None
             The fixation that has not ended, which counts as far as it has come.
         """
-        fixations = [*self._events["fixation"], under_way] if under_way is not None else [*self._events["fixation"]]
-        fixations, fixations_now = self._counting(fixations, now_s)
-        blinks, blinks_now = self._counting(self._events["blink"], now_s)
-        saccades, saccades_now = self._counting(self._events["saccade"], now_s)
+        events = self._events
+        fixations, fixations_now = self._counting(events["fixation"], under_way, now_s)
+        blinks, blinks_now = self._counting(events["blink"], None, now_s)
+        saccades, saccades_now = self._counting(events["saccade"], None, now_s)
         observed_s = self._observed_s(now_s)
         durations = [event.stop_s - event.start_s for event in fixations]
-        widths, heights = [event.dispersion_x for event in fixations], [event.dispersion_y for event in fixations]
-        spreads = [x + y for x, y in zip(widths, heights, strict=True)]
-        width, width_std = _mean_std(widths)
-        height, height_std = _mean_std(heights)
+        spreads = [event.dispersion_x + event.dispersion_y for event in fixations]
+        width, width_std = _mean_std([event.dispersion_x for event in fixations])
+        height, height_std = _mean_std([event.dispersion_y for event in fixations])
         resting, resting_std = _mean_std(durations)
         closed, closed_std = _mean_std([event.stop_s - event.start_s for event in blinks])
         jumping, jumping_std = _mean_std([event.stop_s - event.start_s for event in saccades])
         amplitude, amplitude_std = _mean_std([event.amplitude for event in saccades])
-        newest_s = self._latencies[-1][0] if self._latencies else math.nan
-        since_s = min(now_s, newest_s) - self._buffer_s
-        latency, _ = _mean_std([latency for stop_s, latency in self._latencies if stop_s > since_s])
+        latencies = self._latencies
+        since_s = min(now_s, latencies[-1][0]) - self._buffer_s if latencies else math.inf
+        latency, _ = _mean_std([latency for stop_s, latency in latencies if stop_s > since_s])
         return {
             "dispersion_x_mean": width,
             "dispersion_y_mean": height,
@@ -136,15 +135,18 @@ class EventHistory:
             "saccade_latency_average": latency,
         }
 
-    def _counting(self, events: Iterable[EyeEvent], now_s: float) -> tuple[list[EyeEvent], int]:
+    def _counting(
+        self, kept: deque[EyeEvent], under_way: EyeEvent | None, now_s: float
+    ) -> tuple[Sequence[EyeEvent], int]:
         """Events that figures are taken from, and how many of them the buffer holds."""
-        events = list(events)
         since_s = now_s - self._buffer_s
-        here = [event for event in events if event.stop_s > since_s]
-        if here or not events:
+        here = [event for event in kept if event.stop_s > since_s]
+        if under_way is not None:
+            here.append(under_way)
+        if here or not kept:
             return here, len(here)
-        held_s = events[-1].stop_s - self._buffer_s
-        return [event for event in events if event.stop_s > held_s], 0
+        held_s = kept[-1].stop_s - self._buffer_s
+        return [event for event in kept if event.stop_s > held_s], 0
 
     def _observed_s(self, now_s: float) -> float:
         """Seconds of the buffer of which there are samples."""
@@ -160,4 +162,4 @@ def _mean_std(values: list[float]) -> tuple[float, float]:
     if not values:
         return math.nan, math.nan
     mean = sum(values) / len(values)
-    return mean, math.sqrt(sum([(value - mean) ** 2 for value in values]) / len(values))
+    return mean, math.sqrt(sum([(value - mean) * (value - mean) for value in values]) / len(values))

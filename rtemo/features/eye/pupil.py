@@ -6,7 +6,6 @@ import math
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtemo.features.spectrum import entropy_of_variance
 from rtemo.types import Bools, Floats
@@ -99,31 +98,34 @@ class PupilBands:
             return
         count = np.add.reduceat(seen[:rest], whole, dtype=np.intp)
         mean = np.add.reduceat(np.where(seen[:rest], pupils[:rest], 0.0), whole) / np.maximum(count, 1)
-        self._step(bins[starts], mean, count > 0)
+        was_seen = count > 0
+        steps = bins[starts[1:]] - bins[whole]
+        if (steps > 1).any():
+            # A break in the stamps that is no gap yet leaves bins without samples.
+            mean, was_seen = np.repeat(mean, steps, axis=0), np.repeat(was_seen, steps, axis=0)
+            was_seen[np.delete(np.arange(len(mean)), np.cumsum(steps) - steps)] = False
+        self._step(mean, was_seen)
 
-    def _step(self, bins: NDArray[np.int64], mean: Floats, seen: Bools) -> None:
-        """Go on by the means of some bins; `bins` holds one more, which is not whole yet."""
-        state, outputs, seen_rows = self._input, [], []
-        nothing = np.zeros(self._pupils, dtype=bool)
-        # A break in the stamps that is no gap yet leaves bins without samples.
-        skipped = (bins[1:] - bins[:-1] - 1).tolist()
-        for row, there, empty in zip(mean, seen, skipped, strict=True):
-            if self._unset:
-                first = there & np.isnan(self._reference)
-                self._reference[first] = row[first]
-                self._unset = bool(np.isnan(self._reference).any())
-            if there.all():
-                state[-1] = row - self._reference
-            else:
-                state[-1, there] = (row - self._reference)[there]
-            for _ in range(empty + 1):
-                result = self._system @ state
-                state[:-1] = result[: self._states]
-                outputs.append(result[self._states :])
-                seen_rows.append(there)
-                there = nothing
+    def _step(self, mean: Floats, seen: Bools) -> None:
+        """Go on by the means of some bins, (bins, pupils); what is not seen stays as it was."""
+        for pupil in np.flatnonzero(np.isnan(self._reference)) if self._unset else ():
+            if seen[:, pupil].any():
+                self._reference[pupil] = mean[seen[:, pupil].argmax(), pupil]
+        self._unset = self._unset and bool(np.isnan(self._reference).any())
+        centred = mean - self._reference
+        if not seen.all():
+            earlier = self._input[-1]
+            for row, there in zip(centred, seen, strict=True):
+                row[~there] = earlier[~there]
+                earlier = row
+        states, state = self._states, self._input
+        outputs = np.empty((len(centred), len(BANDS), self._pupils))
+        for row, output in zip(centred, outputs, strict=True):
+            state[-1] = row
+            result = self._system @ state
+            state[:-1], output[:] = result[:states], result[states:]
         self._outputs = np.concatenate([self._outputs, outputs])[-self._kept :]
-        self._seen = np.concatenate([self._seen, seen_rows])[-self._kept :]
+        self._seen = np.concatenate([self._seen, seen])[-self._kept :]
 
     def entropies(self) -> Floats:
         """Entropy of each band of each pupil, shape (pupils, bands); NaN where a pupil was seen too seldom."""
