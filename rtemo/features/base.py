@@ -58,6 +58,12 @@ class Repair:
     bad: NDArray[np.intp]
     weights: Floats
 
+    def mend(self, signals: NDArray[Any]) -> None:
+        """Put the sums in the place of the bad channels, in an array of shape (..., channels)."""
+        good = np.delete(np.arange(signals.shape[-1]), self.bad)
+        # Only good columns are touched: what a bad channel holds may not be finite.
+        signals[..., self.bad] = signals[..., good] @ self.weights[:, good].T
+
 
 @dataclass(frozen=True, slots=True)
 class ClosingWindow:

@@ -76,12 +76,16 @@ class _WholeWindows:
         self._store.push(cell, np.empty(0), values)
 
     def variances(self, window: ClosingWindow) -> Floats | None:
-        """Shape (bands, channels); NaN where a sample is not finite."""
+        """Shape (bands, channels); NaN where a sample is not finite or a bad channel has no substitute."""
         kept = self._store.samples(window.cells)
         if kept is None:
             return None
+        samples = kept[1]
+        if window.repair is not None:
+            samples = samples.copy()
+            window.repair.mend(samples)
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.ascontiguousarray(band_variances(self._plan, kept[1].T).T)
+            return np.ascontiguousarray(band_variances(self._plan, samples.T).T)
 
     def discard(self, before: int) -> None:
         """Forget old samples."""
@@ -93,7 +97,11 @@ class DifferentialEntropy:
 
     The variance is that of the detrended window, from its Hann-windowed DFT (one-sided, divided by the window's
     energy) or, with ``method = "filterbank"``, of the filtered signal in the window. A silent channel has the entropy
-    of `VARIANCE_FLOOR`. A sample that is not finite makes the view missing.
+    of `VARIANCE_FLOOR`. A sample that is not finite makes the view missing, unless its channel counts as bad.
+
+    A bad channel has the entropies of the sum of good channels that stands in for it: those of the same sum of samples,
+    as DFT and detrending are linear. With ``method = "filterbank"``, or where nothing can stand in for it, they are
+    NaN.
 
     Parameters
     ----------
@@ -101,6 +109,7 @@ class DifferentialEntropy:
     """
 
     Settings: ClassVar[type[BaseModel]] = DifferentialEntropySettings
+    repairs = True
 
     def __init__(self, settings: DifferentialEntropySettings) -> None:
         self._settings = settings
@@ -150,8 +159,14 @@ class DifferentialEntropy:
             variances = self._engine.variances(window)
         if variances is None:
             return Missing("no samples")
+        bad = np.empty(0, dtype=np.intp) if window.repair is None else window.repair.bad
+        if self._settings.method == "filterbank":
+            variances[:, bad] = np.nan
         if not np.isfinite(variances).all():
-            return Missing(not_finite(self._labels, variances))
+            good = variances.copy()
+            good[:, bad] = 0.0
+            if not np.isfinite(good).all():
+                return Missing(not_finite(self._labels, good))
         return entropy_of_variance(variances).T.reshape(-1)
 
     def discard(self, before: int) -> None:

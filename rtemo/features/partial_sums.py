@@ -85,8 +85,8 @@ class PartialSums:
     are; only what straddles chunks is put together in a buffer.
 
     So that an offset costs no precision, samples that are not float32 are taken less the first one of their cell.
-    Where the level of the cell's first block still is large beside what varies in it, in any channel, that level is
-    taken from all samples of the cell. Most signals do without, which saves a pass over them.
+    Where the level of the cell's first block still is large beside what varies in it, that level is taken from all
+    samples of the channel in the cell. Most signals do without, which saves a pass over them.
     """
 
     def __init__(self, plan: BandPlan, channels: int, grid: Grid, rate_hz: float) -> None:
@@ -176,10 +176,12 @@ class PartialSums:
         if not done:
             first = np.matmul(basis, samples[:size], out=self._coefficients[0])
             squares = first * first
-            if (squares[0] <= SAFE_LEVEL**2 * np.add.reduce(squares[1:])).all():
+            safe = squares[0] <= SAFE_LEVEL**2 * np.add.reduce(squares[1:])
+            if safe.all():
                 done, samples = 1, samples[size:]
             else:
-                filling.reference = first[0] * basis[0, 0]
+                # Nothing is taken from the others: what a channel gives must not hang on another one.
+                filling.reference = np.where(safe, np.float32(0), first[0] * basis[0, 0])
         if filling.reference is not None:
             samples = np.subtract(samples, filling.reference, out=self._scratch[: len(samples)])
         if done < stop:
@@ -232,7 +234,7 @@ class PartialSums:
     def variances(self, window: ClosingWindow) -> Floats | None:
         """Band variances of a window, shape (bands, channels).
 
-        NaN where a sample is not finite, None without samples.
+        NaN where a sample is not finite or a bad channel has no substitute, None without samples.
         """
         cells = [sums for sums in map(self._cell, window.cells) if sums is not None]
         if not cells:
@@ -244,6 +246,9 @@ class PartialSums:
             bins, moments, samples = self._join(cells)
         fit = self._fit(samples)
         residual = bins - fit.detrend @ moments
+        if window.repair is not None:
+            # Bins of a detrended sum of channels are the sum of their bins.
+            window.repair.mend(residual)
         residual *= residual
         return (fit.bands @ residual).astype(np.float64)
 

@@ -206,8 +206,23 @@ def test_a_stream_that_ended_is_not_waited_for():
 def test_a_sample_that_is_not_finite_makes_the_view_missing_and_says_where():
     bad = eeg(0, 3)
     bad.values[300, 1] = np.nan
-    windows = run(pipeline({"eeg": VIEWS["eeg"]}), [bad])
+    windows = run(pipeline({"eeg": VIEWS["eeg"] | {"quality": {"enabled": False}}}), [bad])
     assert [w.reason for w in windows] == [{}, {"eeg": "not finite: Fp2"}, {}]
+
+
+def test_a_channel_that_is_not_finite_costs_the_view_nothing_but_itself():
+    bad, settings = eeg(0, 3), {"max_bad_channels": 0.4, "quality": {"good_after": 1}}
+    bad.values[300, 1] = np.nan
+    windows = run(pipeline({"eeg": VIEWS["eeg"] | settings}), [bad])
+    whole = run(pipeline({"eeg": VIEWS["eeg"]}), [eeg(0, 3)])
+    assert [w.bad for w in windows] == [{}, {"eeg": {"Fp2": "not finite"}}, {}]
+    assert [w.reason for w in windows] == [{}] * 3
+    assert np.isnan(windows[1].features["eeg"][5:10]).all()
+    for mended, clean in zip(windows, whole, strict=True):
+        rest = np.isfinite(mended.features["eeg"])
+        np.testing.assert_array_equal(mended.features["eeg"][rest], clean.features["eeg"][rest])
+    few = run(pipeline({"eeg": VIEWS["eeg"]}), [bad])
+    assert few[1].reason == {"eeg": "bad channels 1 of 3: Fp2 not finite"}
 
 
 @given(

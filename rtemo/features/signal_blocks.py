@@ -1,0 +1,267 @@
+"""What is measured of a signal in blocks of about half a second: extremes, repeats, and power around a few frequencies.
+
+A window's verdict comes from its blocks, so that windows may overlap or be any length at no further cost.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtemo.features.dft import Singles
+from rtemo.grid import Grid
+from rtemo.types import Bools, Floats
+
+BLOCK_S = 0.4
+"""Blocks are at least this long, and less than twice as long: a bin of their spectrum is about 2 Hz wide."""
+
+FEWEST_SAMPLES = 16
+FOLDS = 4
+"""Blocks are a multiple of so many samples."""
+
+SPARE_SAMPLES = 2
+"""A cell may hold that many samples fewer than its length says and still fill its blocks."""
+
+STEADY = 3
+"""So many blocks back tell a lasting excess from a blink."""
+
+LOW_HZ = tuple(2.5 * i for i in range(1, 13))
+LINE_HZ = (50.0, 60.0)
+HIGH_HZ = (70.0, 80.0, 90.0)
+LOWER_HIGH_HZ = (35.0, 40.0)
+MARGIN_HZ = 2.5
+
+SAMPLES, REPEATS, AT_TOP, AT_BOTTOM, LOW, LINE, HIGH, TOP, BELOW, SPREAD = range(10)
+"""Rows of what is measured of a block: those that add up, then its largest value, minus its smallest, and their sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlan:
+    """Powers of a block around some frequencies as one matrix product, and how they add up.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (2 * frequencies, samples)
+        Hann window times cosine, then sine, made orthogonal to constant and trend: as if the block had been detrended
+        by least squares and windowed.
+    low, line, high : slice
+        Frequencies of each kind: 2.5 to 30 Hz every 2.5 Hz; 50 and 60 Hz; 70, 80 and 90 Hz or, at a rate that does not
+        reach so far, 35 and 40 Hz.
+    """
+
+    rows: Singles
+    low: slice
+    line: slice
+    high: slice
+
+    @classmethod
+    def of(cls, rate_hz: float, samples: int) -> PowerPlan | None:
+        """The plan for blocks of a regular stream; None where the rate reaches neither line nor high frequencies."""
+
+        def reached(wanted: tuple[float, ...]) -> list[float]:
+            return [hz for hz in wanted if hz + MARGIN_HZ <= rate_hz / 2]
+
+        low, line = reached(LOW_HZ), reached(LINE_HZ)
+        high = next((list(band) for band in (HIGH_HZ, LOWER_HIGH_HZ) if len(reached(band)) == len(band)), [])
+        if not (line or high):
+            return None
+        time = np.arange(samples) - samples / 2
+        hann = 0.5 + 0.5 * np.cos(2 * np.pi * time / samples)
+        angle = 2 * np.pi / rate_hz * np.outer([*low, *line, *high], time)
+        rows = hann * np.concatenate([np.cos(angle), np.sin(angle)])
+        trend, _ = np.linalg.qr(np.stack([np.ones(samples), time], axis=1))
+        rows -= (rows @ trend) @ trend.T
+        # The density is 2 |X|^2 / (rate sum hann^2). A band is the sum of that times the spacing, a line is it times
+        # the window's noise bandwidth, which for a sine is half its squared amplitude.
+        density = 2 / (rate_hz * np.sum(hann**2))
+        spacing = high[1] - high[0] if high else 0.0
+        weights = [density * 2.5] * len(low) + [2 / np.sum(hann) ** 2] * len(line) + [density * spacing] * len(high)
+        rows *= np.sqrt(np.tile(weights, 2))[:, None]
+        first, second = len(low), len(low) + len(line)
+        return cls(rows.astype(np.float32), slice(0, first), slice(first, second), slice(second, len(weights)))
+
+    def powers(self, samples: Singles, out: Floats) -> None:
+        """Powers of low frequencies, of the stronger line, and of high frequencies, into three rows of channels.
+
+        0 where the rate does not reach.
+        """
+        parts = self.rows @ samples
+        parts *= parts
+        half = len(parts) // 2
+        power = parts[:half] + parts[half:]
+        np.add.reduce(power[self.low], axis=0, out=out[0])
+        np.maximum.reduce(power[self.line], axis=0, out=out[1], initial=0.0)
+        np.add.reduce(power[self.high], axis=0, out=out[2])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    cell: int
+    segment: int
+    measures: Floats
+
+
+class SignalBlocks:
+    """Cuts the samples of a view into blocks and measures each.
+
+    Parameters
+    ----------
+    channels : int
+    rate_hz : float
+        0 for an irregular stream, whose blocks hold 16 samples and have no powers.
+    grid : Grid
+
+    Notes
+    -----
+    Where every cell is at least `BLOCK_S` long, blocks are counted from the beginning of the cell and fill it up to
+    a few samples: the blocks of a window then hold its own samples only. With shorter cells they are counted from the
+    beginning of the segment, and a block belongs to the cell that it ends in.
+    """
+
+    def __init__(self, channels: int, rate_hz: float, grid: Grid) -> None:
+        cells = grid.cells(0)
+        shortest = rate_hz * min(grid.cell_start_s(cell + 1) - grid.cell_start_s(cell) for cell in cells)
+        least = max(float(FEWEST_SAMPLES), BLOCK_S * rate_hz)
+        parts = math.floor((shortest - SPARE_SAMPLES) / least) if rate_hz > 0 else 0
+        self._by_cell = parts >= 1
+        block = math.floor((shortest - SPARE_SAMPLES) / parts) if self._by_cell else math.ceil(least)
+        self.block = block // FOLDS * FOLDS
+        self._plan = PowerPlan.of(rate_hz, self.block) if rate_hz > 0 else None
+        self._buffer = np.empty((self.block, channels), dtype=np.float32)
+        self._same = np.zeros((self.block, channels), dtype=np.bool_)
+        self._filled = 0
+        self._first: NDArray[Any] = np.zeros(channels)
+        self._pieces: list[tuple[int, int]] = []
+        self._cell: int | None = None
+        self._segment = 0
+        self._segments: list[tuple[int, int]] = []
+        self._blocks: list[_Block] = []
+        self._broken: dict[int, Bools] = {}
+
+    @property
+    def has_powers(self) -> bool:
+        """Whether the rate reaches line or high frequencies."""
+        return self._plan is not None
+
+    def begin_segment(self) -> None:
+        """The next sample does not continue the last one: a block that is not full comes to nothing."""
+        self._drop()
+        self._segment += 1
+        self._cell = None
+
+    def push(self, cell: int, values: NDArray[Any]) -> None:
+        """Take samples in, all of one cell; values have the shape (samples, channels)."""
+        if cell != self._cell:
+            if self._cell is None:
+                self._segments.append((cell, self._segment))
+            if self._by_cell:
+                self._drop()
+            self._cell = cell
+            self._pieces.append((self._filled, cell))
+        while len(values):
+            if not self._filled:
+                # Taken from the block, so that an offset costs no precision.
+                first = values[0] if values.dtype == np.float32 else values[0].astype(np.float64)
+                self._first = np.where(np.isfinite(first), first, 0)
+            taken, stop = values[: self.block - self._filled], min(self.block, self._filled + len(values))
+            np.subtract(taken, self._first, out=self._buffer[self._filled : stop], casting="same_kind")
+            values, self._filled = values[len(taken) :], stop
+            if stop == self.block:
+                self._blocks.append(_Block(cell, self._segment, self._measure()))
+                self._filled = 0
+                self._pieces = [(0, cell)]
+
+    def _drop(self) -> None:
+        """Let go of a block that is not full, but not of samples in it that are not finite."""
+        if self._filled:
+            self._look_for_breaks(self._broken)
+        self._filled, self._pieces = 0, []
+
+    def _look_for_breaks(self, found: dict[int, Bools]) -> None:
+        """By cell, which channels have a sample in the buffer that is not finite."""
+        broken = ~np.isfinite(self._buffer[: self._filled])
+        if not broken.any():
+            return
+        stops = [start for start, _ in self._pieces[1:]] + [self._filled]
+        for (start, cell), stop in zip(self._pieces, stops, strict=True):
+            mine = np.asarray(broken[start:stop].any(axis=0))
+            found[cell] = found[cell] | mine if cell in found else mine
+
+    def _measure(self) -> Floats:
+        """What there is to say of the full buffer, shape (measures, channels); of a broken channel, NaN and nothing."""
+        samples, same = self._buffer, self._same
+        top, bottom = _along(np.maximum, samples), _along(np.minimum, samples)
+        measures = np.zeros((10, samples.shape[1]))
+        measures[SAMPLES] = len(samples) - 1
+        np.add(self._first, top, out=measures[TOP], dtype=np.float64)
+        np.subtract(-self._first, bottom, out=measures[BELOW], dtype=np.float64)
+        np.subtract(top, bottom, out=measures[SPREAD])
+        np.equal(samples[1:], samples[:-1], out=same[1:])
+        if same.any():
+            measures[REPEATS] = _count(same)
+            measures[AT_TOP] = _count(same & (samples == top))
+            measures[AT_BOTTOM] = _count(same & (samples == bottom))
+        if self._plan is not None:
+            self._plan.powers(samples, measures[LOW : HIGH + 1])
+        whole = np.isfinite(measures[SPREAD])
+        if not whole.all():
+            self._look_for_breaks(self._broken)
+            measures[:TOP, ~whole] = 0
+            measures[TOP:, ~whole] = np.nan
+        return measures
+
+    def broken(self, cells: range) -> Bools:
+        """Which channels have a sample in these cells that is not finite, shape (channels,)."""
+        found = np.zeros(self._buffer.shape[1], dtype=np.bool_)
+        waiting: dict[int, Bools] = {}
+        if self._filled and any(cell in cells for _, cell in self._pieces):
+            self._look_for_breaks(waiting)
+        for by_cell in (self._broken, waiting):
+            for cell, channels in by_cell.items():
+                if cell in cells:
+                    found |= channels
+        return found
+
+    def blocks(self, cells: range) -> tuple[Floats, Floats]:
+        """Measures of the blocks that end in these cells, and of the last ones up to their end.
+
+        Returns
+        -------
+        of_window : ndarray of float64, shape (blocks, measures, channels)
+            Where none ends in them, the last one that ended before in the same segment, if there is one.
+        steady : ndarray of float64, shape (blocks, measures, channels)
+            The same, or the last `STEADY` ones where it is fewer.
+        """
+        segment = next((number for first, number in reversed(self._segments) if first < cells.stop), -1)
+        past = [block for block in self._blocks if block.segment == segment and block.cell < cells.stop]
+        inside = max(1, sum(block.cell >= cells.start for block in past))
+        measures = np.array([block.measures for block in past[-max(inside, STEADY) :]])
+        measures = measures.reshape(-1, 10, self._buffer.shape[1])
+        return measures[-inside:], measures
+
+    def discard(self, before: int) -> None:
+        """Forget what no window needs that begins with cell `before` or later."""
+        old = sum(block.cell < before for block in self._blocks)
+        if old > STEADY:
+            del self._blocks[: old - STEADY]
+        passed = sum(first < before for first, _ in self._segments)
+        if passed > 1:
+            del self._segments[: passed - 1]
+        for cell in [cell for cell in self._broken if cell < before]:
+            del self._broken[cell]
+
+
+def _along(extreme: np.ufunc, samples: Singles) -> Singles:
+    """Largest or smallest sample of each channel: quarters are laid on each other first, as long rows are quick."""
+    quarter = extreme.reduce(samples.reshape(FOLDS, -1), axis=0)
+    return np.asarray(extreme.reduce(quarter.reshape(-1, samples.shape[1]), axis=0))
+
+
+def _count(true: Bools) -> NDArray[np.integer]:
+    """How many are true in each column: quarters are added as bytes first, as long rows are quick."""
+    quarters = np.add.reduce(true.view(np.uint8).reshape(FOLDS, -1), axis=0, dtype=np.uint8)
+    return np.asarray(np.add.reduce(quarters.reshape(-1, true.shape[1]), axis=0, dtype=np.uint32))
