@@ -278,6 +278,8 @@ class Eye:
 
     def _near_closed(self, stamps_s: Floats, closed: Bools) -> Bools:
         """Which samples have closed eyes, or had so just before."""
+        if stamps_s[0] - self._closed_s > self._settings.blink_margin_s and not closed.any():
+            return closed
         latest_s = np.where(closed, stamps_s, -math.inf)
         np.maximum.accumulate(latest_s, out=latest_s)
         np.maximum(latest_s, self._closed_s, out=latest_s)

@@ -112,6 +112,7 @@ class SampleLabeller:
         closed, closing_s = samples.closed, samples.stamps_s
         if self._lids is not None:
             closed, closing_s = closed.copy(), closing_s.copy()
+        resting = np.where(closed, np.nan, speeds)
         bins = np.floor(samples.stamps_s / BIN_S).astype(np.int64)
         cuts = [0, *(np.flatnonzero(bins[1:] != bins[:-1]) + 1).tolist(), len(bins)]
         for first, stop in pairwise(cuts):
@@ -119,10 +120,11 @@ class SampleLabeller:
             if self._lids is not None:
                 shut = self._lids.take(number, samples.stamps_s[piece], samples.apertures[piece])
                 closed[piece], closing_s[piece] = shut
+                resting[piece][closed[piece]] = np.nan
             threshold = self._threshold
             if threshold is None:
                 self._noise.enter(number)
-                self._noise.add(np.where(closed[piece], np.nan, speeds[piece]))
+                self._noise.add(resting[piece])
                 threshold = max(self._floor, self._settings.noise_factor * self._noise.level / SPEED_MEDIAN)
                 if math.isnan(self._noise.level):
                     # Nothing is known of the noise yet, so nothing of what gaze does.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from statistics import median
 
 import numpy as np
 
@@ -44,11 +43,13 @@ class TrailingLevel:
             return
         if self._values:
             values = np.concatenate(self._values)
-            values = values[~np.isnan(values)]
+            values.sort()
+            # What is NaN is sorted behind all else.
+            values = values[: len(values) - np.count_nonzero(np.isnan(values))]
             if len(values) >= LEAST_VALUES:
-                values.sort()
                 self._figures.append(self._figure(values))
-                self.level = median(self._figures)
+                figures = sorted(self._figures)
+                self.level = figures[len(figures) // 2]
         self._bin, self._values = number, []
 
     def add(self, values: Floats) -> None:
