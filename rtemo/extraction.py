@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from rtemo.config import Configuration, MarkerSettings
 from rtemo.errors import ConfigurationError, LabelError, RecordingError, StreamError
 from rtemo.features.pipeline import FeaturePipeline
+from rtemo.features.reference import Reference
 from rtemo.labels import Segment, events_path, label_windows, read_events, segments_from_markers
 from rtemo.sources import open_recording
 from rtemo.sources.base import Source
@@ -45,11 +46,14 @@ class Extraction:
         The stream of each view, of its chosen channels; None where the recording has none.
     warnings : tuple of str
         What the user should know, one line each.
+    references : mapping of str to Reference
+        By view whose channels are watched, what was usual.
     """
 
     table: FeatureTable
     bound: Mapping[str, StreamDescription | None]
     warnings: tuple[str, ...]
+    references: Mapping[str, Reference] = field(default_factory=dict)
 
 
 class SessionMarks:
@@ -186,7 +190,12 @@ class MarkerCollector:
 
 
 def extract(
-    path: str | Path, config: Configuration, *, read_labels: bool = True, unsynchronised: bool = False
+    path: str | Path,
+    config: Configuration,
+    *,
+    read_labels: bool = True,
+    unsynchronised: bool = False,
+    references: Mapping[str, Reference] | None = None,
 ) -> Extraction:
     """Windows, masks, features and labels of one recording, exactly as live.
 
@@ -199,6 +208,8 @@ def extract(
         False leaves every window unlabelled: neither markers nor events are looked at.
     unsynchronised : bool, default False
         See `rtemo.sources.open_recording`.
+    references : mapping of str to Reference, optional
+        What was usual in the calibration of a model that the features are for: `Bundle.references`.
 
     Returns
     -------
@@ -215,7 +226,7 @@ def extract(
     """
     source = open_recording(path, unsynchronised=unsynchronised)
     try:
-        pipeline = bind(config, source)
+        pipeline = bind(config, source, references)
         collector = MarkerCollector(config.markers if read_labels else None, source.streams, source.origin)
         windows, first_s = _run(source, pipeline, config, collector)
         tally = Tally(source.origin)
@@ -233,10 +244,10 @@ def extract(
     table = _table(Path(path), windows, pipeline, segments)
     if read_labels and (config.markers is not None or events_path(path).is_file()) and not (table.trial >= 0).any():
         warnings.append(f"{path}: no window has a label: {_what_marks(Path(path), collector.markers)}")
-    return Extraction(table, pipeline.bound, tuple(warnings))
+    return Extraction(table, pipeline.bound, tuple(warnings), pipeline.references)
 
 
-def bind(config: Configuration, source: Source) -> FeaturePipeline:
+def bind(config: Configuration, source: Source, references: Mapping[str, Reference] | None = None) -> FeaturePipeline:
     """The pipeline of a recording; an error names the recording.
 
     Raises
@@ -251,6 +262,7 @@ def bind(config: Configuration, source: Source) -> FeaturePipeline:
             origin=source.origin,
             lost_after_s=PATIENCE_S,
             ends_are_gaps=any(stream.own for stream in source.streams),
+            references=references,
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{source.origin}: {error.message}", cure=error.cure) from error

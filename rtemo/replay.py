@@ -108,12 +108,12 @@ class Replay:
         self._predictor = Predictor(bundle.model, device=device)
         self._source = open_recording(path, unsynchronised=unsynchronised)
         try:
-            self._pipeline = bind(config, self._source)
+            self._pipeline = bind(config, self._source, bundle.references)
             if any(stream.own for stream in self._source.streams):
                 self._do_without_misfits(bundle)
             else:
                 check_streams(bundle, self._pipeline.bound, where=self._source.origin)
-            self._standardiser = bundle.standardiser or self._of_recording(path, unsynchronised=unsynchronised)
+            self._standardiser = bundle.standardiser or self._of_recording(path, bundle, unsynchronised)
         except BaseException:
             self._source.close()
             raise
@@ -176,10 +176,12 @@ class Replay:
                 cure="The recording is too short or its streams carry no samples; see rtemo info.",
             )
 
-    def _of_recording(self, path: str | Path, *, unsynchronised: bool) -> Standardiser:
+    def _of_recording(self, path: str | Path, bundle: Bundle, unsynchronised: bool) -> Standardiser:
         """Statistics of the whole recording, where the configuration says so."""
         self._warnings.append(
             f"{path}: standardised by the whole recording, read beforehand (transductive): live could not"
         )
-        table = extract(path, self._config, read_labels=False, unsynchronised=unsynchronised).table
+        table = extract(
+            path, self._config, read_labels=False, unsynchronised=unsynchronised, references=bundle.references
+        ).table
         return Standardiser.fit(table.features, table.available)

@@ -16,8 +16,9 @@ from rtemo.config import Configuration, ViewSettings
 from rtemo.errors import ConfigurationError, ModelError, RecordingError, StreamError
 from rtemo.evaluation.evaluate import evaluate
 from rtemo.extraction import Extraction, join, label_indices
+from rtemo.features.reference import join_references
 from rtemo.features.standardise import Standardiser
-from rtemo.model.bundle import Bundle, BundleView, Probe, TrainingRecording
+from rtemo.model.bundle import Bundle, BundleView, ChannelReference, Probe, TrainingRecording
 from rtemo.model.predict import Predictor
 from rtemo.model.refit import refit
 from rtemo.model.settings import make_settings
@@ -211,7 +212,15 @@ def _bundle_view(view: str, names: tuple[str, ...], extractions: Sequence[Extrac
             )
     if found is None:
         raise ValueError(f"view {view!r} has no stream in any recording, which was to be refused before")
-    return found
+    return found.model_copy(update={"reference": _reference(view, extractions)})
+
+
+def _reference(view: str, extractions: Sequence[Extraction]) -> ChannelReference | None:
+    """What was usual for the channels of a view in all recordings that watched them."""
+    joined = join_references([e.references[view] for e in extractions if view in e.references])
+    if joined is None:
+        return None
+    return ChannelReference(windows=joined.windows.tolist(), mean=joined.mean.tolist(), sd=joined.sd.tolist())
 
 
 def _differences(view: BundleView, stream: StreamDescription) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rtemo.config import Configuration
     from rtemo.extraction import Extraction
+    from rtemo.features.reference import Reference
 
 FILE_WIDTH = 120
 
@@ -97,17 +98,23 @@ def progress_bar() -> Progress:
 
 
 def extract_all(
-    recordings: Sequence[Path], config: Configuration, *, read_labels: bool = True, unsynchronised: bool = False
+    recordings: Sequence[Path],
+    config: Configuration,
+    *,
+    read_labels: bool = True,
+    unsynchronised: bool = False,
+    references: Mapping[str, Reference] | None = None,
 ) -> list[Extraction]:
-    """Windows and features of every recording, with a progress bar and its warnings."""
+    """Windows and features of every recording, with a progress bar and its warnings; see `rtemo.extraction.extract`."""
     from rtemo.extraction import extract
 
+    options: Any = {"read_labels": read_labels, "unsynchronised": unsynchronised, "references": references}
     extractions = []
     with progress_bar() as progress:
         task = progress.add_task("reading", total=len(recordings), note="")
         for path in recordings:
             progress.update(task, note=path.name)
-            extractions.append(extract(path, config, read_labels=read_labels, unsynchronised=unsynchronised))
+            extractions.append(extract(path, config, **options))
             progress.advance(task)
     for extraction in extractions:
         warn(extraction.warnings)

@@ -38,7 +38,7 @@ def evaluate(
     config = loaded.configuration
     seen = {recording.sha256 for recording in loaded.recordings}
     warn(f"{path}: the model was trained on this recording" for path in recordings if sha256_of(path) in seen)
-    extractions = extract_all(recordings, config, unsynchronised=unsynchronised)
+    extractions = extract_all(recordings, config, unsynchronised=unsynchronised, references=loaded.references)
     for path, extraction in zip(recordings, extractions, strict=True):
         check_streams(loaded, extraction.bound, where=str(path))
     table = join(

@@ -15,6 +15,7 @@ from rtemo.config import Configuration, ViewSettings
 from rtemo.errors import ConfigurationError, StreamError
 from rtemo.features.base import ClosingWindow, Extractor, Judge, Missing, Quality, ViewSource
 from rtemo.features.quality import ChannelMonitor
+from rtemo.features.reference import Reference
 from rtemo.features.registry import make_extractor
 from rtemo.features.smoothing import Smoother, make_smoother
 from rtemo.grid import Grid
@@ -78,6 +79,8 @@ class FeaturePipeline:
         The stream of each view, where that is decided already: live, a stream may still be on its way.
     live, ends_are_gaps : bool
         See `Windower`.
+    references : mapping of str to Reference, optional
+        By view, what was usual in calibration, to judge channels by.
 
     Attributes
     ----------
@@ -109,6 +112,7 @@ class FeaturePipeline:
         chosen: Mapping[str, StreamDescription] | None = None,
         live: bool = False,
         ends_are_gaps: bool = False,
+        references: Mapping[str, Reference] | None = None,
     ) -> None:
         grid = Grid(config.window.length_s, config.window.hop)
         self._grid, self._origin, self._live = grid, origin, live
@@ -133,7 +137,7 @@ class FeaturePipeline:
                 continue
             description, columns = pick_channels(name, settings, stream, origin)
             smoother = make_smoother(settings.smoothing)
-            judge = find_judge(settings, extractor)
+            judge = find_judge(settings, extractor, (references or {}).get(name))
             view = _View(name, settings, stream.key, columns, extractor, smoother, judge)
             self._views.append(view)
             self._reset(view, description)
@@ -176,6 +180,11 @@ class FeaturePipeline:
     def late(self) -> dict[str, int]:
         """Samples that came too late for a window, by stream key."""
         return self._windower.late
+
+    @property
+    def references(self) -> dict[str, Reference]:
+        """By view whose channels are watched, what was usual in the windows that have closed."""
+        return {view.name: view.judge.reference for view in self._views if isinstance(view.judge, ChannelMonitor)}
 
     @property
     def windower(self) -> Windower:
@@ -371,12 +380,12 @@ class FeaturePipeline:
         return _Result(Missing("no feature is known") if np.isnan(features).all() else features, quality)
 
 
-def find_judge(settings: ViewSettings, extractor: Extractor) -> Judge | None:
+def find_judge(settings: ViewSettings, extractor: Extractor, reference: Reference | None) -> Judge | None:
     """Who judges the signal of a view, if anybody."""
     if not settings.quality.enabled:
         return None
     if getattr(extractor, "repairs", False):
-        return ChannelMonitor(settings.quality, settings.max_bad_channels)
+        return ChannelMonitor(settings.quality, settings.max_bad_channels, reference)
     return cast("Judge", extractor) if hasattr(extractor, "judge") else None
 
 

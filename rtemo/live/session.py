@@ -199,7 +199,13 @@ class LiveSession:
         chosen = expected_streams(self.config, self._keys, self._bundle, found)
         streams = list({stream.key: stream for stream in chosen.values()}.values())
         pipeline = FeaturePipeline(
-            self.config, streams, origin="the network", lost_after_s=math.inf, chosen=chosen, live=True
+            self.config,
+            streams,
+            origin="the network",
+            lost_after_s=math.inf,
+            chosen=chosen,
+            live=True,
+            references=self._bundle.references,
         )
         check_streams(self._bundle, pipeline.bound, where="the network")
         return pipeline

@@ -18,11 +18,13 @@ from torch import Tensor
 
 from rtemo.config import Configuration
 from rtemo.errors import BundleError, ModelError
+from rtemo.features.reference import Reference
 from rtemo.features.standardise import Standardiser
 from rtemo.model.front_end import FrontEnd, ViewMap
 from rtemo.model.manifest import (
     CURE,
     BundleView,
+    ChannelReference,
     Epoch,
     Manifest,
     TrainingRecording,
@@ -34,7 +36,7 @@ from rtemo.model.simvae import Simvae
 from rtemo.model.tensors import expect, read_tensors, take
 from rtemo.model.trained import EpochReport, TrainedModel
 
-__all__ = ["Bundle", "BundleView", "Probe", "TrainingRecording", "load_bundle", "save_bundle"]
+__all__ = ["Bundle", "BundleView", "ChannelReference", "Probe", "TrainingRecording", "load_bundle", "save_bundle"]
 
 MANIFEST, MODEL, PROBE = "bundle.json", "model.safetensors", "probe.safetensors"
 
@@ -94,6 +96,15 @@ class Bundle:
     def labels(self) -> tuple[str, ...]:
         """Class names."""
         return self.model.class_names
+
+    @property
+    def references(self) -> dict[str, Reference]:
+        """By view that has one, what was usual for its channels."""
+        found = {view.name: view.reference for view in self.views if view.reference is not None}
+        return {
+            name: Reference(*(np.array(rows) for rows in (given.windows, given.mean, given.sd)))
+            for name, given in found.items()
+        }
 
 
 def check_target(folder: str | Path) -> None:

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rtemo.config import Configuration
 from rtemo.errors import BundleError
@@ -25,10 +25,25 @@ Label = Annotated[str, Field(min_length=1, max_length=1000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Row = tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
+Rows = tuple[Row, Row, Row]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChannelReference(_Strict):
+    """What was usual for the channels of a view in calibration: see `rtemo.features.reference.Reference`.
+
+    Parameters
+    ----------
+    windows, mean, sd : tuple of 3 rows, one number a channel
+    """
+
+    windows: Rows
+    mean: Rows
+    sd: Rows
 
 
 class BundleView(_Strict):
@@ -43,12 +58,23 @@ class BundleView(_Strict):
         Nominal; 0 for an irregular stream.
     feature_names : tuple of str
         One a feature, in order.
+    reference : ChannelReference or None
+        To judge channels by; None where they are not watched, or no recording told.
     """
 
     name: ViewName
     channel_labels: tuple[Text, ...]
     rate_hz: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     feature_names: Annotated[tuple[Text, ...], Field(min_length=1)]
+    reference: ChannelReference | None = None
+
+    @model_validator(mode="after")
+    def _one_number_a_channel(self) -> BundleView:
+        if self.reference is not None:
+            rows = (*self.reference.windows, *self.reference.mean, *self.reference.sd)
+            if {len(row) for row in rows} != {len(self.channel_labels)}:
+                raise ValueError(f"reference of view {self.name!r}: expected a number for each channel")
+        return self
 
 
 class TrainingRecording(_Strict):
