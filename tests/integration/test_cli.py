@@ -110,8 +110,10 @@ def test_features_writes_the_promised_arrays(lab: Lab, rtemo: Run, tmp_path: Pat
     expected = {"start", "stop", "label"}
     for view in ("eeg", "eye"):
         expected |= {view, f"available_{view}", f"coverage_{view}", f"names_{view}"}
-    assert set(arrays.files) == expected
+    # Of the two views, only that of the EEG is watched.
+    assert set(arrays.files) == expected | {"quality_eeg", "quality_names_eeg"}
     windows = len(arrays["start"])
+    assert arrays["quality_eeg"].shape == (windows, len(arrays["quality_names_eeg"])) == (windows, 8)
     assert arrays["eeg"].shape == (windows, 40)
     assert arrays["names_eeg"][:2].tolist() == ["Fp1:delta", "Fp1:theta"]
     np.testing.assert_array_equal(np.isfinite(arrays["eeg"]).all(axis=1), arrays["available_eeg"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from virtual_lab import START_S, VIEWS, Device, VirtualLab, assert_same, xml_of
 
 from rtemo.clock import VirtualClock
-from rtemo.config import HealthSettings
+from rtemo.config import HealthSettings, QualitySettings
 from rtemo.live.gather import Gatherer
 from rtemo.xdf import Samples, XdfReader
 from rtemo.xdf.chunks import parse_stream_header
@@ -286,6 +286,32 @@ def test_another_rate_while_another_view_is_dead_changes_no_window_before_it(tmp
     assert_same(lab)
 
 
+def test_a_channel_that_goes_flat_is_bad_until_it_was_good_for_some_windows_and_so_in_a_replay(tmp_path):
+    eeg = Device("eeg", "EEG", 200.0, offset_s=12.5, channels=6)
+    labels = ["eeg1", "eeg2", "eeg3", "eeg4", "eeg5"]
+    views = VIEWS | {"eeg": VIEWS["eeg"] | {"channels": labels}}
+    lab = VirtualLab(tmp_path / "recording.xdf", eeg, Device("eye", "Gaze", 50.0), views=views)
+    lab.connect("eeg", "eye")
+    lab.run(0.5)
+    lab.begin()
+    lab.run(4.5)
+    eeg.flat = True
+    lab.run(3)
+    eeg.flat = False
+    lab.run(7)
+    lab.disconnect("eeg")
+    lab.run(2)
+    lab.end()
+    assert lab.pipeline.quality_names == {"eeg": tuple(labels)}
+    bad = {window.index: dict(window.bad["eeg"]) for window in lab.windows if window.bad}
+    assert bad == {index: {"eeg5": "flat"} for index in range(1005, 1008 + GOOD_AFTER - 1)}
+    for window in lab.windows:
+        scores = window.quality["eeg"]
+        assert (scores[4] < 0.5) == (window.index in bad)
+        assert np.isnan(scores).all() == (window.index >= 1015)
+    assert_same(lab)
+
+
 def test_overlapping_windows_are_the_same_in_replay(tmp_path):
     lab = two(tmp_path, hop_s=0.1)
     lab.run(3)
@@ -298,8 +324,9 @@ def test_overlapping_windows_are_the_same_in_replay(tmp_path):
     assert_same(lab)
 
 
+GOOD_AFTER = QualitySettings().good_after
 ACTIONS = st.sampled_from(
-    ["drop", "back", "freeze", "thaw", "silent", "loud", "set-clock", "other-rate", "mute", "answer", "nothing"]
+    ["drop", "back", "freeze", "thaw", "silent", "loud", "set-clock", "other-rate", "mute", "answer", "flat", "whole"]
 )
 
 
@@ -330,6 +357,8 @@ def test_whatever_happens_a_replay_gives_the_same_windows(tmp_path_factory, step
             device.silent = action == "silent"
         elif action == "set-clock":
             device.offset_s += 700.0
+        elif action in ("flat", "whole"):
+            device.flat = action == "flat"
         elif action in ("mute", "answer"):
             device.answers = action == "answer"
         elif action == "other-rate" and not device.connected:
@@ -346,7 +375,7 @@ def test_whatever_happens_a_replay_gives_the_same_windows(tmp_path_factory, step
             low, high = window.features["eye"][3:5]
             assert lab.devices["eye"].true_time(low) == pytest.approx(window.start_s, abs=0.05)
             assert lab.devices["eye"].true_time(high) == pytest.approx(window.stop_s, abs=0.05)
-    assert_same(lab)
+    assert_same(lab, carried=GOOD_AFTER)
 
 
 def test_a_marker_stream_that_is_silent_for_long_may_be_replaced_without_haste():
