@@ -22,7 +22,8 @@ PARTS = (*SIDED, *(part + side for part in SIDED for side in SIDES), "pupil_x", 
 STEEPEST = 0.1
 """Directions must point ahead by at least this, a cosine: farther to the side no tracker sees."""
 LOST_VALUE = 30_000.0
-"""Gaze points from here on are codes for lost gaze, such as -32768 or 1e8."""
+"""Gaze points this far off, x and y together, are codes for lost gaze, such as -32768 or 1e8."""
+NOTHING = np.empty(0, dtype=bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +90,15 @@ class Geometry:
         if not self.tangent:
             return points
         x, y = points[:, 0], points[:, 1]
-        ahead = 1.0 / np.sqrt(1.0 + x * x + y * y)
-        return np.stack([x * ahead, y * ahead, ahead], axis=1)
+        made = np.empty((len(points), 3))
+        ahead = made[:, 2]
+        np.multiply(x, x, out=ahead)
+        ahead += y * y
+        ahead += 1.0
+        np.divide(1.0, np.sqrt(ahead), out=ahead)
+        np.multiply(x, ahead, out=made[:, 0])
+        np.multiply(y, ahead, out=made[:, 1])
+        return made
 
     @property
     def scale(self) -> float:
@@ -113,7 +121,7 @@ class EyeColumns:
     settings : EyeSettings
     gaze : tuple of tuple of int
         For one or two eyes, the channels of a point (two) or of a direction (three).
-    pupils : tuple of int
+    pupils : ndarray of intp, shape (pupils,)
         Channels of up to two pupil sizes.
     flags : mapping of str to tuple of int
         Channels by part: ``valid`` (none, one for all, or one an eye), ``blink``, ``aperture``.
@@ -128,7 +136,7 @@ class EyeColumns:
 
     settings: EyeSettings
     gaze: tuple[tuple[int, ...], ...]
-    pupils: tuple[int, ...]
+    pupils: NDArray[np.intp]
     flags: Mapping[str, tuple[int, ...]]
     source: str
     geometry: Geometry
@@ -170,15 +178,16 @@ class EyeColumns:
             both = (eyes == 3)[:, None]
             point = np.where(both, (left + right) / 2, np.where(sees_left[:, None], left, right))
             seen = eyes > 0
-        on_screen = np.empty(0, dtype=bool)
+        on_screen = NOTHING
         if self.extent is not None:
             inside = (point >= 0) & (point <= self.extent)
             on_screen = inside[:, 0] & inside[:, 1]
-        point = point * self.gain + self.shift
-        point[~seen] = np.nan
-        pupils = raw.take(self.pupils, axis=1) if self.pupils else raw[:, :0]
+        point = point * self.gain
+        point += self.shift
+        point[~seen] = math.nan
+        pupils = raw.take(self.pupils, axis=1)
         unseen = ~(pupils > 0)
-        pupils = np.where(unseen, np.nan, pupils)
+        pupils[unseen] = math.nan
         lids = raw.take(self.flags["aperture"], axis=1) if self.lids else raw[:, :0]
         return EyeSamples(stamps_s, point, eyes, self._closed(raw, seen, unseen), lids, pupils, on_screen)
 
@@ -193,12 +202,13 @@ class EyeColumns:
             point = np.stack([x / ahead, y / ahead], axis=1)
         else:
             point = raw.take(channels, axis=1)
-            near = np.abs(point) < LOST_VALUE
-            seen = near[:, 0] & near[:, 1]
+            size = np.abs(point)
+            away = size[:, 0] + size[:, 1]
+            # A comparison with NaN is False.
+            seen = away < LOST_VALUE
             if self.settings.unit != "degrees":
                 # Trackers that send no NaN say so that they see no eye: the corner itself is looked at by nobody.
-                off = point != 0
-                seen &= off[:, 0] | off[:, 1]
+                seen &= away > 0
         point[~seen] = 0.0
         return point, seen
 

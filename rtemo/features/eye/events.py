@@ -115,16 +115,16 @@ def _runs(samples: Labelled) -> list[_Run]:
     codes, stamps_s, points, before = samples.codes, samples.stamps_s, samples.points, samples.before
     if not len(codes):
         return []
-    starts = np.flatnonzero(codes[1:] != codes[:-1]) + 1
-    starts = np.concatenate([[0], starts])
-    runs = len(starts)
-    stops = np.empty_like(starts)
-    stops[:-1], stops[-1] = starts[1:] - 1, len(codes) - 1
+    changes = (codes[1:] != codes[:-1]).nonzero()[0]
+    runs = len(changes) + 1
+    starts, stops = np.zeros(runs, dtype=np.intp), np.empty(runs, dtype=np.intp)
+    np.add(changes, 1, out=starts[1:])
+    stops[:-1], stops[-1] = changes, len(codes) - 1
     first, last = starts + samples.first, stops + samples.first
     origin = before[starts]
     # Looked up together: a window has few runs, and each look costs more than what it finds.
-    stamps = stamps_s[np.concatenate([first, last, origin, before[stops], np.maximum(first - 1, 0), last - 1])]
-    ends = points[np.concatenate([origin, last])].tolist()
+    stamps = stamps_s[np.concatenate((first, last, origin, before[stops], np.maximum(first - 1, 0), last - 1))]
+    ends = points[np.concatenate((origin, last))].tolist()
     first_s, last_s, from_first_s, from_last_s, prior_first_s, prior_last_s = stamps.reshape(6, runs).tolist()
     new = points[samples.first :]
     low, high = np.minimum.reduceat(new, starts).tolist(), np.maximum.reduceat(new, starts).tolist()

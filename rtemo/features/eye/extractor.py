@@ -134,7 +134,7 @@ class Eye:
     def quality_names(self) -> tuple[str, ...]:
         """What is judged: shares of samples that are ``valid``, ``moving``, ``on_screen``, and with a ``pupil``."""
         columns = self._known
-        more = ("on_screen",) * (columns.extent is not None) + ("pupil",) * bool(columns.pupils)
+        more = ("on_screen",) * (columns.extent is not None) + ("pupil",) * bool(len(columns.pupils))
         return ("valid", "moving", *more)
 
     def reset(self, source: ViewSource) -> None:
@@ -145,7 +145,7 @@ class Eye:
         )
         self._tracking = EyeTracking(columns)
         self._history = EventHistory(settings.buffer_s)
-        self._pupil = PupilBands(len(columns.pupils), settings.buffer_s) if columns.pupils else None
+        self._pupil = PupilBands(len(columns.pupils), settings.buffer_s) if len(columns.pupils) else None
         self._waiting: deque[tuple[int, Floats, Floats, bool]] = deque()
         self._begins = True
         self._cells: dict[int, list[_Seen]] = {}
@@ -175,7 +175,7 @@ class Eye:
         scores = [min(1.0, 0.5 * valid / half) if half > 0 else 1.0, 1.0 - _share(seen.frozen)]
         if self._known.extent is not None:
             scores.append(_share(seen.on_screen[seen.valid]))
-        if self._known.pupils:
+        if self._pupil is not None:
             scores.append(_share(~np.isnan(seen.pupils)))
         words = {"valid": "lost", "moving": "frozen", "on_screen": "off screen", "pupil": "lost"}
         named = zip(self.quality_names, scores, strict=True)
@@ -241,7 +241,7 @@ class Eye:
 
     def _take(self, cell: int, stamps_s: Floats, values: Floats) -> None:
         """Go on by samples of one cell."""
-        if not (stamps_s[0] > self._newest_s and (stamps_s[1:] > stamps_s[:-1]).all()):
+        if stamps_s[0] <= self._newest_s or np.count_nonzero(stamps_s[1:] <= stamps_s[:-1]):
             # Irregular streams may stamp twice alike or step back: what is not later is no next sample.
             latest_s = np.maximum.accumulate(np.concatenate([[self._newest_s], stamps_s]))
             later = stamps_s > latest_s[:-1]
@@ -256,7 +256,7 @@ class Eye:
         frozen = self._frozen(samples) & ~closed
         pupils = samples.pupils
         if self._pupil is not None:
-            pupils[self._near_closed(stamps_s, closed)] = np.nan
+            pupils[self._near_closed(stamps_s, closed)] = math.nan
             self._pupil.take(stamps_s, pupils, ~np.isnan(pupils))
         seen = _Seen(stamps_s, samples.eyes > 0, frozen, closed, samples.on_screen, pupils)
         self._cells.setdefault(cell, []).append(seen)
@@ -265,9 +265,11 @@ class Eye:
         """Which samples repeat a point that has stood still to the last bit for `freeze_s`."""
         stamps_s, points = samples.stamps_s, samples.points
         since_s, *still = self._still
-        earlier = np.concatenate([[still], points[:-1]])
-        moved = (points[:, 0] != earlier[:, 0]) | (points[:, 1] != earlier[:, 1])
-        if moved.all():
+        moved = np.empty(len(points), dtype=bool)
+        moved[0] = points[0].tolist() != still
+        differs = points[1:] != points[:-1]
+        np.logical_or(differs[:, 0], differs[:, 1], out=moved[1:])
+        if np.count_nonzero(moved) == len(moved):
             self._still = (float(stamps_s[-1]), *points[-1].tolist())
             return np.zeros(len(moved), dtype=bool)
         started = np.where(moved, np.arange(len(points)), -1)
@@ -278,7 +280,7 @@ class Eye:
 
     def _near_closed(self, stamps_s: Floats, closed: Bools) -> Bools:
         """Which samples have closed eyes, or had so just before."""
-        if stamps_s[0] - self._closed_s > self._settings.blink_margin_s and not closed.any():
+        if stamps_s[0] - self._closed_s > self._settings.blink_margin_s and not np.count_nonzero(closed):
             return closed
         latest_s = np.where(closed, stamps_s, -math.inf)
         np.maximum.accumulate(latest_s, out=latest_s)
@@ -303,19 +305,20 @@ class Eye:
             next_s = np.concatenate([closing_s, [math.inf]])[following]
             sizes = np.where((next_s - stamps_s <= self._settings.blink_margin_s)[:, None], np.nan, sizes)
         known = ~np.isnan(sizes)
+        if np.count_nonzero(known) == sizes.size:
+            mean = np.add.reduce(sizes)
+            mean /= len(sizes)
+            away = sizes - mean
+            away *= away
+            deviation = np.add.reduce(away)
+            deviation /= len(sizes)
+            return [mean, np.sqrt(deviation)]
         count = np.add.reduce(known, dtype=np.intp)
         there = np.maximum(count, 1)
-        if count.sum() == sizes.size:
-            mean = np.add.reduce(sizes) / there
-            away = sizes - mean
-        else:
-            mean = np.add.reduce(np.where(known, sizes, 0.0)) / there
-            away = np.where(known, sizes - mean, 0.0)
-        away *= away
-        deviation = np.sqrt(np.add.reduce(away) / there)
-        if not count.all():
-            mean[count == 0] = deviation[count == 0] = np.nan
-        return [mean, deviation]
+        mean = np.add.reduce(np.where(known, sizes, 0.0)) / there
+        away = np.where(known, sizes - mean, 0.0)
+        deviation = np.sqrt(np.add.reduce(away * away) / there)
+        return [np.where(count > 0, mean, math.nan), np.where(count > 0, deviation, math.nan)]
 
 
 def _share(flags: Bools) -> float:

@@ -71,14 +71,15 @@ class SampleLabeller:
             Whether eyes are closed in the samples given.
         """
         kept = len(self._stamps_s)
-        stamps_s = np.concatenate([self._stamps_s, samples.stamps_s])
-        points = np.concatenate([self._points, samples.points])
-        eyes = np.concatenate([self._eyes, samples.eyes])
-        embedded = np.concatenate([self._embedded, self._geometry.embedded(samples.points)])
-        before = np.searchsorted(stamps_s, stamps_s[kept:] - self._settings.velocity_span_s, side="right") - 1
-        before = np.minimum(before, np.arange(kept, len(stamps_s)) - 1)
-        speeds = self._speeds(stamps_s, embedded, eyes, before, kept)
-        codes, closed, closing_s = self._codes(samples, speeds)
+        stamps_s = np.concatenate((self._stamps_s, samples.stamps_s))
+        points = np.concatenate((self._points, samples.points))
+        eyes = np.concatenate((self._eyes, samples.eyes))
+        embedded = np.concatenate((self._embedded, self._geometry.embedded(samples.points)))
+        before = stamps_s.searchsorted(stamps_s[kept:] - self._settings.velocity_span_s, side="right")
+        before -= 1
+        np.minimum(before, np.arange(kept - 1, len(stamps_s) - 1), out=before)
+        speeds, known = self._speeds(stamps_s, embedded, eyes, before, kept)
+        codes, closed, closing_s = self._codes(samples, speeds, known)
         self._keep(stamps_s, points, embedded, eyes)
         if self._spread is not None:
             return self._spread.label(samples, closed, closing_s), closed
@@ -86,57 +87,64 @@ class SampleLabeller:
 
     def _speeds(
         self, stamps_s: Floats, embedded: Floats, eyes: NDArray[np.int8], before: NDArray[np.intp], kept: int
-    ) -> Floats:
-        """Speeds of the new samples, NaN where they are not known."""
+    ) -> tuple[Floats, Bools]:
+        """Speeds of the new samples, NaN where they are not known; and where they are."""
         earlier = np.maximum(before, 0)
         took_s = stamps_s[kept:] - stamps_s[earlier]
-        known = (before >= 0) & (took_s <= SPAN_GAP_S)
-        broken = (eyes[1:] != eyes[:-1]) | (eyes[1:] == 0)
-        if broken.any():
+        known = took_s <= SPAN_GAP_S
+        if not kept:
+            # Before the first samples of a segment there is none.
+            took_s[0] = math.inf
+            known &= before >= 0
+        if not eyes[0] or np.count_nonzero(eyes != eyes[0]):
             # A stretch is unbroken as long as the same eyes are seen.
-            breaks = np.concatenate([[0], np.add.accumulate(broken, dtype=np.intp)])
+            breaks = np.zeros(len(eyes), dtype=np.intp)
+            np.add.accumulate((eyes[1:] != eyes[:-1]) | (eyes[1:] == 0), out=breaks[1:], dtype=np.intp)
             known &= (breaks[kept:] == breaks[earlier]) & (eyes[kept:] > 0)
-        elif eyes[0] == 0:
-            known[:] = False
         way = embedded[kept:] - embedded[earlier]
         way *= way
         length = way[:, 0] + way[:, 1]
         if way.shape[1] == 3:
-            length = length + way[:, 2]
-        return np.where(known, np.sqrt(length) * self._geometry.scale / np.where(known, took_s, 1.0), np.nan)
+            length += way[:, 2]
+        np.sqrt(length, out=length)
+        length *= self._geometry.scale
+        length /= took_s
+        length[~known] = math.nan
+        return length, known
 
-    def _codes(self, samples: EyeSamples, speeds: Floats) -> tuple[NDArray[np.int8], Bools, Floats]:
+    def _codes(self, samples: EyeSamples, speeds: Floats, known: Bools) -> tuple[NDArray[np.int8], Bools, Floats]:
         """What samples are by velocity; whether eyes are closed, and since when they have been closing."""
-        known = ~np.isnan(speeds)
         fast = np.empty(len(speeds), dtype=bool)
         closed, closing_s = samples.closed, samples.stamps_s
         if self._lids is not None:
             closed, closing_s = closed.copy(), closing_s.copy()
-        resting = np.where(closed, np.nan, speeds)
+        resting = np.where(closed, math.nan, speeds)
         bins = np.floor(samples.stamps_s / BIN_S).astype(np.int64)
-        cuts = [0, *(np.flatnonzero(bins[1:] != bins[:-1]) + 1).tolist(), len(bins)]
+        cuts = [0, *((bins[1:] != bins[:-1]).nonzero()[0] + 1).tolist(), len(bins)]
         for first, stop in pairwise(cuts):
             piece, number = slice(first, stop), int(bins[first])
             if self._lids is not None:
                 shut = self._lids.take(number, samples.stamps_s[piece], samples.apertures[piece])
                 closed[piece], closing_s[piece] = shut
-                resting[piece][closed[piece]] = np.nan
+                resting[piece][closed[piece]] = math.nan
             threshold = self._threshold
             if threshold is None:
                 self._noise.enter(number)
                 self._noise.add(resting[piece])
-                threshold = max(self._floor, self._settings.noise_factor * self._noise.level / SPEED_MEDIAN)
-                if math.isnan(self._noise.level):
+                level = self._noise.level
+                threshold = max(self._floor, self._settings.noise_factor * level / SPEED_MEDIAN)
+                if math.isnan(level):
                     # Nothing is known of the noise yet, so nothing of what gaze does.
                     known[piece] = False
-            fast[piece] = speeds[piece] > threshold
-        codes = np.where(known, np.where(fast, np.int8(FAST), np.int8(SLOW)), np.int8(LOST))
+            np.greater(speeds[piece], threshold, out=fast[piece])
+        # Slow is 0 and fast is 1.
+        codes = np.where(known, fast.view(np.int8), np.int8(LOST))
         codes[closed] = CLOSED
         return codes, closed, closing_s
 
     def _keep(self, stamps_s: Floats, points: Floats, embedded: Floats, eyes: NDArray[np.int8]) -> None:
         """Keep the samples that later velocities may be taken from."""
-        first = int(np.searchsorted(stamps_s, stamps_s[-1] - self._settings.velocity_span_s, side="right")) - 1
+        first = int(stamps_s.searchsorted(stamps_s[-1] - self._settings.velocity_span_s, side="right")) - 1
         first = max(0, min(first, len(stamps_s) - 2))
         self._stamps_s, self._points = stamps_s[first:].copy(), points[first:].copy()
         self._embedded, self._eyes = embedded[first:].copy(), eyes[first:].copy()
@@ -144,7 +152,7 @@ class SampleLabeller:
 
 def _resting_speed(speeds: Floats) -> float:
     """What speed gaze has for the most part; that it repeats a point says nothing of noise."""
-    still = int(np.searchsorted(speeds, 0.0, side="right"))
+    still = int(speeds.searchsorted(0.0, side="right"))
     return float(speeds[(still + len(speeds)) // 2]) if still < len(speeds) else 0.0
 
 

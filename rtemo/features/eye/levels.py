@@ -49,7 +49,8 @@ class TrailingLevel:
             if len(values) >= LEAST_VALUES:
                 self._figures.append(self._figure(values))
                 figures = sorted(self._figures)
-                self.level = figures[len(figures) // 2]
+                half = len(figures) // 2
+                self.level = (figures[half] + figures[-1 - half]) / 2
         self._bin, self._values = number, []
 
     def add(self, values: Floats) -> None:

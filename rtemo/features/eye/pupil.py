@@ -90,18 +90,23 @@ class PupilBands:
         if self._bins.size:
             bins = np.concatenate([self._bins, bins])
             pupils, seen = np.concatenate([self._waiting[0], pupils]), np.concatenate([self._waiting[1], seen])
-        starts = np.concatenate([[0], np.flatnonzero(bins[1:] != bins[:-1]) + 1])
+        changes = (bins[1:] != bins[:-1]).nonzero()[0]
+        starts = np.zeros(len(changes) + 1, dtype=np.intp)
+        np.add(changes, 1, out=starts[1:])
         # The last bin may get more samples: it waits.
         whole, rest = starts[:-1], int(starts[-1])
         self._bins, self._waiting = bins[rest:], (pupils[rest:], seen[rest:])
         if not len(whole):
             return
         count = np.add.reduceat(seen[:rest], whole, dtype=np.intp)
-        mean = np.add.reduceat(np.where(seen[:rest], pupils[:rest], 0.0), whole) / np.maximum(count, 1)
+        mean = np.add.reduceat(np.where(seen[:rest], pupils[:rest], 0.0), whole)
+        mean /= np.maximum(count, 1)
         was_seen = count > 0
         steps = bins[starts[1:]] - bins[whole]
-        if (steps > 1).any():
-            # A break in the stamps that is no gap yet leaves bins without samples.
+        if int(steps.max()) > 1:
+            # A break in the stamps that is no gap leaves bins without samples. After a very long one, nothing of
+            # what came before is left in the buffer.
+            np.minimum(steps, self._kept + 1, out=steps)
             mean, was_seen = np.repeat(mean, steps, axis=0), np.repeat(was_seen, steps, axis=0)
             was_seen[np.delete(np.arange(len(mean)), np.cumsum(steps) - steps)] = False
         self._step(mean, was_seen)
@@ -113,7 +118,7 @@ class PupilBands:
                 self._reference[pupil] = mean[seen[:, pupil].argmax(), pupil]
         self._unset = self._unset and bool(np.isnan(self._reference).any())
         centred = mean - self._reference
-        if not seen.all():
+        if np.count_nonzero(seen) < seen.size:
             earlier = self._input[-1]
             for row, there in zip(centred, seen, strict=True):
                 row[~there] = earlier[~there]
@@ -132,8 +137,11 @@ class PupilBands:
         steps = len(self._outputs)
         if steps < math.ceil(LEAST_S * RATE_HZ):
             return np.full((self._pupils, len(BANDS)), np.nan)
-        centred = self._outputs - np.add.reduce(self._outputs) / steps
+        mean = np.add.reduce(self._outputs)
+        mean /= steps
+        centred = self._outputs - mean
         centred *= centred
-        variances = np.add.reduce(centred) / steps
+        variances = np.add.reduce(centred)
+        variances /= steps
         enough = np.add.reduce(self._seen, dtype=np.intp) >= LEAST_SEEN * steps
         return np.where(enough[:, None], entropy_of_variance(variances.T), np.nan)
