@@ -290,7 +290,7 @@ def find_columns(
     return EyeColumns(
         settings,
         gaze,
-        pupils,
+        np.array(pupils, dtype=np.intp),
         flags,
         source_found,
         Geometry(tangent, degrees),
