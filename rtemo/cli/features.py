@@ -14,14 +14,20 @@ def features(
     recordings: Recordings,
     config: ConfigOption,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write (.npz).", show_default=False)],
+    model: Annotated[
+        Path | None,
+        typer.Option("-m", "--model", help="A bundle: channels are judged by its calibration.", show_default=False),
+    ] = None,
     unsynchronised: Unsynchronised = False,
 ) -> None:
-    """Write windows, masks and features of recordings, exactly as they would be live.
+    """Write windows, masks and features of recordings, exactly as they would be live with the bundle, if one is given.
 
     Arrays: start, stop, label; for each view <view>, available_<view>, coverage_<view>, names_<view>;
     where it is watched, quality_<view>, quality_names_<view>.
 
     rtemo features session.xdf -c configs/eeg_gaze.toml -o features.npz
+
+    rtemo features session.xdf -c lab.toml -m bundles/lab -o features.npz
     """
     import numpy as np
 
@@ -35,7 +41,16 @@ def features(
         raise ConfigurationError(f"{out}: expected a name that ends in .npz.", cure="Nothing else is written over.")
     if not out.parent.is_dir() or out.is_dir():
         raise ConfigurationError(f"{out}: expected a file in a folder that exists.", cure="Make the folder first.")
-    table = join([e.table for e in extract_all(recordings, settings, unsynchronised=unsynchronised)])
+    references = None
+    if model is not None:
+        from rtemo.model.bundle import load_bundle
+        from rtemo.training import check_configuration
+
+        bundle = load_bundle(model)
+        check_configuration(bundle, settings)
+        references = bundle.references
+    extractions = extract_all(recordings, settings, unsynchronised=unsynchronised, references=references)
+    table = join([extraction.table for extraction in extractions])
     arrays: dict[str, Any] = {"start": table.start_s, "stop": table.stop_s, "label": table.label}
     for view in table.features:
         arrays[view] = table.features[view]

@@ -100,9 +100,10 @@ def test_a_replay_gives_the_same_scores(watched_lab: LiveLab, rtemo: Run, tmp_pa
 
 def test_features_bring_the_scores(watched_lab: LiveLab, rtemo: Run, tmp_path: Path):
     recording = watched_lab.session() / "recording.xdf"
-    done = rtemo("features", recording, "-c", watched_lab.config, "-o", tmp_path / "f.npz")
+    out = tmp_path / "f.npz"
+    done = rtemo("features", recording, "-c", watched_lab.config, "-m", watched_lab.bundle, "-o", out)
     assert done.code == 0
-    with np.load(tmp_path / "f.npz") as arrays:
+    with np.load(out) as arrays:
         assert arrays["quality_names_eeg"].tolist() == list(CHANNELS)
         expected = [[float(row[f"eeg:{name}"]) for name in CHANNELS] for row in scores(watched_lab)]
         np.testing.assert_array_equal(arrays["quality_eeg"], expected)
