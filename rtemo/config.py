@@ -221,7 +221,8 @@ def load_configuration(path: str | Path) -> Configuration:
     """
     path = Path(path)
     document = read_document(path)
-    if "labels" not in document.values and "views" in document.values:
+    # With a key that nobody knows, it is rather a misspelt one that is missing.
+    if "views" in document.values and document.values.keys() <= Configuration.model_fields.keys() - {"labels"}:
         raise ConfigurationError(
             f"{path}: key 'labels' is missing: this is a fragment.",
             cure=f'Include it in a file that names labels: include = ["{path.name}"].',

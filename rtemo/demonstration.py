@@ -71,6 +71,8 @@ LIVE_TRIAL_S = 6.0
 LIVE_REST_S = 2.0
 CALIBRATION_TRIALS = 12
 ORIGIN_S = 1000.0
+SCREEN = {"resolution_px": [1920, 1080], "size_m": [0.53, 0.30], "distance_m": 0.65}
+"""That the simulated participant looks at."""
 
 
 def laboratory_configuration(network: NetworkSettings) -> Configuration:
@@ -80,8 +82,12 @@ def laboratory_configuration(network: NetworkSettings) -> Configuration:
             "labels": list(LABELS),
             "views": {
                 "eeg": {"stream": {"type": "EEG"}, "features": "differential-entropy"},
-                # Gaze and pupil are NaN while the eye is closed.
-                "eye": {"stream": {"type": "Gaze"}, "features": "statistics", "settings": {"min_finite": 0.5}},
+                "eye": {
+                    "stream": {"type": "Gaze"},
+                    "features": "eye",
+                    "columns": {part: part for part in ("x", "y", "pupil", "blink", "valid")},
+                    "settings": {"unit": "normalised", "screen": SCREEN},
+                },
                 "pps": {"stream": {"type": "Peripheral"}, "features": "statistics"},
             },
             "markers": {"stream": {"type": "Markers"}, "labels": {MARKER_PREFIX + label: label for label in LABELS}},

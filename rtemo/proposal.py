@@ -15,6 +15,7 @@ from rtemo.config import (
     parse_configuration,
 )
 from rtemo.errors import StreamError
+from rtemo.features.eye.guess import guess_columns, guess_unit
 from rtemo.features.spectrum import SEED_BANDS
 from rtemo.printable import printable
 from rtemo.types import StreamDescription
@@ -28,6 +29,7 @@ MAX_NAME = 24
 _BARE = re.compile(r"[^A-Za-z0-9_-]+")
 _SPECTRAL_TYPES = ("eeg", "exg")
 _FEATURE_WORD = "feature"
+_EYE_TYPES = ("gaze", "eye")
 _NOT_BRAIN = re.compile(r"trig|stat|marker|count|acc|gyr|aux|batt|time|stamp|x_dir|y_dir|z_dir", re.IGNORECASE)
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
@@ -230,6 +232,10 @@ def _extractor(stream: StreamDescription) -> tuple[str, list[str]]:
     kind = stream.type.casefold()
     if _FEATURE_WORD in kind:
         return "identity", []
+    if any(word in kind for word in _EYE_TYPES):
+        columns = guess_columns(stream.channel_labels)
+        if columns:
+            return "eye", _eye_settings(stream, columns)
     if kind not in _SPECTRAL_TYPES or stream.nominal_rate_hz <= 0:
         return "statistics", []
     half_hz = stream.nominal_rate_hz / 2
@@ -245,6 +251,24 @@ def _extractor(stream: StreamDescription) -> tuple[str, list[str]]:
         f"# Bands in Hz, none beyond {half_hz:g} Hz, half of the rate.",
         f"settings = {{ bands = {{ {bands} }} }}",
     ]
+
+
+def _eye_settings(stream: StreamDescription, columns: Mapping[str, str]) -> list[str]:
+    """Lines that say which channels are gaze, pupils and lids, and what a screen is to be called."""
+    told = ", ".join(f"{part} = {toml_string(label)}" for part, label in columns.items())
+    lines = ["# As the labels sound; check them, see docs/eye.md.", f"columns = {{ {told} }}"]
+    if "direction_x" in columns or "direction_x_left" in columns:
+        return lines
+    units = stream.channel_units or ("",) * stream.channels
+    gaze = {columns.get("x", ""), columns.get("x_left", "")}
+    unit = guess_unit([u for label, u in zip(stream.channel_labels, units, strict=True) if label in gaze])
+    lines.append(f'settings = {{ unit = "{unit or "pixels"}" }}' + ("" if unit else '   # or "normalised", "degrees"'))
+    if unit != "degrees":
+        screen = "{ resolution_px = [1920, 1080], size_m = [0.53, 0.30], distance_m = 0.65 }"
+        lines.append(
+            f'# With your screen, angles are degrees: settings = {{ unit = "{unit or "pixels"}", screen = {screen} }}'
+        )
+    return lines
 
 
 def _marker_block(

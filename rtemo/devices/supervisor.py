@@ -254,6 +254,7 @@ class Simulation:
         self._processes: list[_Process] = []
         self._at: dict[tuple[str, int], _Process] = {}
         self._warned = False
+        self._stopping = False
 
     def __enter__(self) -> Simulation:
         return self
@@ -275,7 +276,7 @@ class Simulation:
             self._spawn(device, 0)
         waiting = set(self._processes)
         give_up_s = self._clock.now_s() + READY_S
-        while waiting:
+        while waiting and not self._stopping:
             process = self._take(give_up_s - self._clock.now_s())
             if process is None and self._clock.now_s() > give_up_s:
                 names = ", ".join(sorted(one.told.device for one in waiting))
@@ -297,6 +298,8 @@ class Simulation:
         """
         if self.origin_s is None:
             self.start()
+        if self._stopping:
+            return
         assert self.origin_s is not None
         pending = self._agenda()
         end_s = self.plan.duration_s + LINGER_S
@@ -312,7 +315,8 @@ class Simulation:
                 return
 
     def stop(self) -> None:
-        """Let `run` return; may be called from another thread."""
+        """Let `run` return, also while devices start; may be called from another thread."""
+        self._stopping = True
         self._inbox.put((None, ""))
 
     def close(self) -> None:

@@ -30,7 +30,8 @@ def test_the_configuration_loads_and_names_the_streams_that_are_there(tmp_path: 
     assert config.labels == ["calm", "tense"]
     assert config.views["eeg"].stream.source_id == "eno-1"
     assert config.views["eeg"].features == "differential-entropy"
-    assert config.views["gaze"].features == "statistics"
+    assert config.views["gaze"].features == "eye"
+    assert config.views["gaze"].columns == {"x": "x", "y": "y"}
     assert config.markers is not None
     assert config.markers.stream.source_id == "psy-1"
     assert (config.network.scope, config.network.session_id) == ("machine", there.session_id)

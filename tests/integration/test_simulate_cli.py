@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -15,6 +16,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from listener import SCOPE, Heard, Listener
+
+from rtemo.config import NetworkSettings
+from rtemo.devices.supervisor import Simulation, SimulationPlan
+from rtemo.sources.schedule import LaboratorySettings
 
 pytestmark = pytest.mark.lsl
 
@@ -316,3 +321,13 @@ scope = "{SCOPE}"
     assert heard["Tobii Pro"].source_id == "tobii-7"
     assert {row[0] for row in heard["Films"].values} <= {"film/1", "film/2", "rest"}
     assert len(heard["Films"].values) >= 2
+
+
+def test_a_simulation_that_is_stopped_while_its_devices_start_ends():
+    plan = SimulationPlan(LaboratorySettings(), NetworkSettings(scope=SCOPE, session_id=uuid.uuid4().hex))
+    with Simulation(plan) as simulation:
+        running = threading.Thread(target=simulation.run, daemon=True)
+        simulation.stop()
+        running.start()
+        running.join(30)
+        assert not running.is_alive()
