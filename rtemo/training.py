@@ -220,7 +220,9 @@ def _reference(view: str, extractions: Sequence[Extraction]) -> ChannelReference
     joined = join_references([e.references[view] for e in extractions if view in e.references])
     if joined is None:
         return None
-    return ChannelReference(windows=joined.windows.tolist(), mean=joined.mean.tolist(), sd=joined.sd.tolist())
+    mending = None if joined.mending is None else joined.mending.tolist()
+    windows, mean, sd = (part.tolist() for part in (joined.windows, joined.mean, joined.sd))
+    return ChannelReference(windows=windows, mean=mean, sd=sd, mending=mending)
 
 
 def _differences(view: BundleView, stream: StreamDescription) -> list[str]:

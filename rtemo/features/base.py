@@ -60,9 +60,11 @@ class Repair:
 
     def mend(self, signals: NDArray[Any]) -> None:
         """Put the sums in the place of the bad channels, in an array of shape (..., channels)."""
-        good = np.delete(np.arange(signals.shape[-1]), self.bad)
-        # Only good columns are touched: what a bad channel holds may not be finite.
-        signals[..., self.bad] = signals[..., good] @ self.weights[:, good].T
+        # Only columns with a weight are touched: what a bad channel holds may not be finite.
+        used = np.flatnonzero(np.nan_to_num(self.weights).any(axis=0))
+        sums = signals[..., used] @ self.weights[:, used].T
+        sums[..., np.isnan(self.weights).any(axis=1)] = np.nan
+        signals[..., self.bad] = sums
 
 
 @dataclass(frozen=True, slots=True)

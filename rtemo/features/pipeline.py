@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from rtemo.config import Configuration, ViewSettings
 from rtemo.errors import ConfigurationError, StreamError
-from rtemo.features.base import ClosingWindow, Extractor, Judge, Missing, Quality, ViewSource
+from rtemo.features.base import ClosingWindow, Extractor, Judge, Missing, Quality, Repair, ViewSource
+from rtemo.features.mending import mend_features, mending_sums
 from rtemo.features.quality import ChannelMonitor
 from rtemo.features.reference import Reference
 from rtemo.features.registry import make_extractor
@@ -46,6 +47,9 @@ class _View:
     fed: bool = False
     changes: list[tuple[int, str]] = field(default_factory=list)
     early: tuple[int, Share, _Result] | None = None
+    mending: Floats | None = None
+    substitutes: Repair | None = None
+    sums: Floats | None = None
 
     @property
     def takers(self) -> tuple[Extractor | ChannelMonitor, ...]:
@@ -116,6 +120,7 @@ class FeaturePipeline:
     ) -> None:
         grid = Grid(config.window.length_s, config.window.hop)
         self._grid, self._origin, self._live = grid, origin, live
+        self._learns = references is None and not live
         self.names: dict[str, tuple[str, ...]] = {}
         self.quality_names: dict[str, tuple[str, ...]] = {}
         self.bound: dict[str, StreamDescription | None] = {}
@@ -137,8 +142,10 @@ class FeaturePipeline:
                 continue
             description, columns = pick_channels(name, settings, stream, origin)
             smoother = make_smoother(settings.smoothing)
-            judge = find_judge(settings, extractor, (references or {}).get(name))
+            reference = (references or {}).get(name)
+            judge = find_judge(settings, extractor, reference)
             view = _View(name, settings, stream.key, columns, extractor, smoother, judge)
+            view.mending = reference.mending if reference is not None else None
             self._views.append(view)
             self._reset(view, description)
         if not self._views:
@@ -173,6 +180,8 @@ class FeaturePipeline:
         if view.judge is not None:
             if isinstance(view.judge, ChannelMonitor):
                 view.judge.reset(source)
+                view.sums = None
+                view.substitutes = view.judge.substitutes if self._learns else None
             self.quality_names[view.name] = view.judge.quality_names
         self.bound[view.name], self.names[view.name] = description, view.names
 
@@ -184,7 +193,11 @@ class FeaturePipeline:
     @property
     def references(self) -> dict[str, Reference]:
         """By view whose channels are watched, what was usual in the windows that have closed."""
-        return {view.name: view.judge.reference for view in self._views if isinstance(view.judge, ChannelMonitor)}
+        return {
+            view.name: replace(view.judge.reference, mending=view.sums)
+            for view in self._views
+            if isinstance(view.judge, ChannelMonitor)
+        }
 
     @property
     def windower(self) -> Windower:
@@ -351,7 +364,18 @@ class FeaturePipeline:
             result = self._result(view, closing, share)
         if view.judge is not None and result.quality is not None:
             view.judge.keep(result.quality)
+            if view.substitutes is not None and not result.quality.bad and not isinstance(result.features, Missing):
+                self._compare(view, window, share, result.features)
         return result
+
+    def _compare(self, view: _View, window: Window, share: Share, features: Floats) -> None:
+        """Learn what the features of each channel are beside those of its substitute."""
+        closing = ClosingWindow(window.index, window.start_s, window.stop_s, window.cells, share.samples)
+        own = features if view.subset is None else view.extractor.close(closing)
+        made_up = view.extractor.close(replace(closing, repair=view.substitutes))
+        if not isinstance(own, Missing) and not isinstance(made_up, Missing):
+            found = mending_sums(own, made_up)
+            view.sums = found if view.sums is None else view.sums + found
 
     def _result(self, view: _View, closing: ClosingWindow, share: Share) -> _Result:
         """What a view gives as things stand; changes nothing but what can be worked out again."""
@@ -375,6 +399,9 @@ class FeaturePipeline:
         features = view.extractor.close(closing)
         if isinstance(features, Missing):
             return _Result(features, quality)
+        if closing.repair is not None and view.mending is not None and view.mending.shape[1] == len(features):
+            channels = closing.repair.weights.shape[1]
+            features = mend_features(features, closing.repair.bad, channels, view.mending)
         if view.subset is not None:
             features = features[view.subset]
         return _Result(Missing("no feature is known") if np.isnan(features).all() else features, quality)

@@ -27,11 +27,14 @@ class Reference:
         How many windows each moment is of.
     mean, sd : ndarray of float64, shape (3, channels)
         Of natural logarithms; 0 where there is no window.
+    mending : ndarray of float64, shape (5, features), or None
+        See `rtemo.features.mending`.
     """
 
     windows: Floats
     mean: Floats
     sd: Floats
+    mending: Floats | None = None
 
     @classmethod
     def of_sums(cls, windows: Floats, first: Floats, second: Floats) -> Reference:
@@ -55,7 +58,10 @@ def join_references(references: Sequence[Reference]) -> Reference | None:
     means = np.stack([reference.mean for reference in references])
     mean = (windows * means).sum(axis=0) / total
     squares = np.stack([reference.sd**2 for reference in references]) + (means - mean) ** 2
-    return Reference(windows.sum(axis=0), mean, np.sqrt((windows * squares).sum(axis=0) / total))
+    sd = np.sqrt((windows * squares).sum(axis=0) / total)
+    mending = [reference.mending for reference in references if reference.mending is not None]
+    alike = len({sums.shape for sums in mending}) == 1
+    return Reference(windows.sum(axis=0), mean, sd, np.sum(mending, axis=0) if alike else None)
 
 
 def median_of_channels(values: Floats) -> Floats:

@@ -102,7 +102,12 @@ class Bundle:
         """By view that has one, what was usual for its channels."""
         found = {view.name: view.reference for view in self.views if view.reference is not None}
         return {
-            name: Reference(*(np.array(rows) for rows in (given.windows, given.mean, given.sd)))
+            name: Reference(
+                np.array(given.windows),
+                np.array(given.mean),
+                np.array(given.sd),
+                None if given.mending is None else np.array(given.mending),
+            )
             for name, given in found.items()
         }
 

@@ -39,11 +39,13 @@ class ChannelReference(_Strict):
     Parameters
     ----------
     windows, mean, sd : tuple of 3 rows, one number a channel
+    mending : tuple of 5 rows, one number a feature of the extractor, or None
     """
 
     windows: Rows
     mean: Rows
     sd: Rows
+    mending: tuple[Row, Row, Row, Row, Row] | None = None
 
 
 class BundleView(_Strict):
@@ -74,6 +76,8 @@ class BundleView(_Strict):
             rows = (*self.reference.windows, *self.reference.mean, *self.reference.sd)
             if {len(row) for row in rows} != {len(self.channel_labels)}:
                 raise ValueError(f"reference of view {self.name!r}: expected a number for each channel")
+            if self.reference.mending is not None and len({len(row) for row in self.reference.mending}) != 1:
+                raise ValueError(f"mending of view {self.name!r}: expected rows of one length")
         return self
 
 
