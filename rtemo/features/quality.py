@@ -68,8 +68,8 @@ class ChannelMonitor:
     * *amplitude*, the largest peak-to-peak range of a block: over ``max_amplitude`` times what is usual.
     * *line noise*: the power within about 2 Hz of 50 or of 60 Hz, in each block whichever is more, over that of 2.5 to
       30 Hz. Bad where it is over ``max_line`` and over ``excess`` times what is usual.
-    * *muscle*: the power around 70, 80 and 90 Hz, taken for that of 65 to 95 Hz (around 35 and 40 Hz at rates below
-      185 Hz), over that of 2.5 to 30 Hz. Bad where it is over ``max_high`` and over ``excess`` times what is usual.
+    * *muscle*: the power of 70 to 95 Hz (35 to 42.5 Hz at rates below 195 Hz) over that of 2.5 to 30 Hz. Bad where it
+      is over ``max_high`` and over ``excess`` times what is usual.
 
     Powers are sums over blocks, from the periodogram of the detrended, Hann-windowed block. Usual is ``exp(mean)`` of
     the logarithms of the channel's own calibration; an amplitude must then be off by 4 of their standard deviations

@@ -31,8 +31,8 @@ STEADY = 3
 
 LOW_HZ = tuple(2.5 * i for i in range(1, 13))
 LINE_HZ = (50.0, 60.0)
-HIGH_HZ = (70.0, 80.0, 90.0)
-LOWER_HIGH_HZ = (35.0, 40.0)
+HIGH_HZ = tuple(70.0 + 5 * i for i in range(6))
+LOWER_HIGH_HZ = (35.0, 37.5, 40.0, 42.5)
 MARGIN_HZ = 2.5
 
 SAMPLES, REPEATS, AT_TOP, AT_BOTTOM, LOW, LINE, HIGH, TOP, BELOW, SPREAD = range(10)
@@ -49,8 +49,8 @@ class PowerPlan:
         Hann window times cosine, then sine, made orthogonal to constant and trend: as if the block had been detrended
         by least squares and windowed.
     low, line, high : slice
-        Frequencies of each kind: 2.5 to 30 Hz every 2.5 Hz; 50 and 60 Hz; 70, 80 and 90 Hz or, at a rate that does not
-        reach so far, 35 and 40 Hz.
+        Frequencies of each kind: 2.5 to 30 Hz every 2.5 Hz; 50 and 60 Hz; 70 to 95 Hz every 5 Hz or, at a rate that
+        does not reach so far, 35 to 42.5 Hz every 2.5 Hz.
     """
 
     rows: Singles
