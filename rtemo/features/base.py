@@ -107,12 +107,15 @@ class Quality:
         Why the view must be missing; empty where it need not.
     repair : Repair or None
         What stands in for bad channels; None where none is bad.
+    state : object
+        The judge's own: how it stands after the window, should that close with this quality.
     """
 
     scores: Floats
     bad: Mapping[str, str] = field(default_factory=dict)
     missing: str = ""
     repair: Repair | None = None
+    state: object = None
 
 
 class Judge(Protocol):
