@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rtemo.config import Configuration, NetworkSettings, OutputSettings, ViewSettings
 from rtemo.errors import BundleError, ConfigurationError, ModelError, StreamError
 from rtemo.features.base import ViewSource
-from rtemo.features.pipeline import find_stream, pick_channels
+from rtemo.features.binding import find_stream, pick_channels
 from rtemo.features.registry import make_extractor
 from rtemo.grid import Grid
 from rtemo.liblsl import PORTS

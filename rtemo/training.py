@@ -26,8 +26,8 @@ from rtemo.model.train import EpochReport, TrainingData, train
 from rtemo.types import FeatureTable, Floats, StreamDescription
 
 VERSIONS_OF = ("rtemo", "torch", "numpy", "scipy")
-MAY_CHANGE = {"stream", "required"}
-"""Of a view, after training: where it finds its samples, but not what it makes of them."""
+MAY_CHANGE = {"stream", "required", "quality", "max_bad_channels"}
+"""Of a view, after training: where it finds its samples, and when it does without some; not what it makes of them."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ FEWEST_GOOD = 6
 STIFFNESS, TERMS = 4, 50
 REGULARISATION = 1e-5
 MOST_KEPT = 64
+MOST_UNKNOWN = 2
+"""More channels that sound like places and are none mean that the others are none either."""
 
 # The same electrodes, under other names in newer and older versions of MNE.
 MONTAGES = ("colin27_1005", "standard_1005")
@@ -117,7 +119,10 @@ def places_of(labels: Sequence[str]) -> Floats:
         return places
     standard = _standard_places()
     known = [i for i, name in enumerate(names) if name in standard]
-    if not _a_head([names[i] for i in known]):
+    # BioSemi's A1 to D32 and the contacts of depth electrodes sound like places too, some of them: of a cap in the
+    # 10-05 system nearly all are known.
+    sounding = sum(name != "" for name in names)
+    if not _a_head([names[i] for i in known]) or sounding - len(known) > MOST_UNKNOWN:
         return places
     heads = _in_head_frame([standard[names[i]] for i in known])
     heads -= _middle(heads)

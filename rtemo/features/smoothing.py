@@ -60,23 +60,25 @@ class KalmanSmoothing:
     def __init__(self, step_variance: float = 0.1, max_missing: int = MAX_MISSING) -> None:
         self._step_variance = step_variance
         self._max_missing = max_missing
-        self._index: int | None = None
         self._estimate: Floats = np.empty(0)
-        self._variance = 1.0
+        self._variance: Floats = np.empty(0)
+        self._seen: Floats = np.empty(0)
 
     def update(self, index: int, features: Floats) -> Floats:
-        """Estimate after this window."""
-        if self._index is None or index - self._index > self._max_missing + 1:
-            self._estimate, self._variance = features.copy(), 1.0
-        else:
-            predicted = self._variance + self._step_variance * (index - self._index)
-            gain = predicted / (predicted + 1.0)
-            estimate = self._estimate + gain * (features - self._estimate)
-            # A feature that is unknown in this window, or was until now, has nothing to be weighed against.
-            estimate = np.where(np.isnan(features), self._estimate, estimate)
-            self._estimate = np.where(np.isnan(self._estimate), features, estimate)
-            self._variance = gain
-        self._index = index
+        """Estimate after this window; a feature that is unknown for too long is unknown."""
+        if not len(self._seen):
+            self._estimate, self._variance = np.full(len(features), np.nan), np.ones(len(features))
+            self._seen = np.full(len(features), -np.inf)
+        known = ~np.isnan(features)
+        # Windows since each feature was known.
+        age = index - self._seen
+        fresh = age > self._max_missing + 1
+        predicted = self._variance + self._step_variance * np.where(fresh, 0.0, age)
+        gain = predicted / (predicted + 1.0)
+        moved = self._estimate + gain * (features - self._estimate)
+        self._estimate = np.where(known, np.where(fresh, features, moved), np.where(fresh, np.nan, self._estimate))
+        self._variance = np.where(known, np.where(fresh, 1.0, gain), self._variance)
+        self._seen[known] = index
         return self._estimate.copy()
 
 

@@ -133,6 +133,20 @@ def test_old_names_are_places_of_the_new_ones():
     np.testing.assert_allclose(np.linalg.norm(places_of(old), axis=1), 1.0)
 
 
+BIOSEMI = [f"{bank}{i}" for bank in "ABCD" for i in range(1, 33)]
+DEPTH = [f"{shaft}{i}" for shaft in "ABCDEFGH" for i in range(1, 11)]
+
+
+@pytest.mark.parametrize("labels", [BIOSEMI[:64], BIOSEMI, DEPTH])
+def test_contacts_that_are_called_like_places_have_none(labels):
+    assert not Interpolator.of(labels).located.any()
+
+
+@pytest.mark.parametrize("more", [["ECG", "Status"], ["F99", "C77"], ["EXG1", "EXG2", "Temp", "Resp"]])
+def test_a_few_channels_of_another_kind_leave_a_cap_a_cap(more):
+    assert Interpolator.of([*OLD_CAP, *more]).located.tolist() == [True] * len(OLD_CAP) + [False] * len(more)
+
+
 @pytest.mark.parametrize("labels", [[f"C{i}" for i in range(1, 9)], [str(i) for i in range(1, 20)], OLD_CAP[:5]])
 def test_counted_channels_and_few_electrodes_have_no_place(labels):
     made = Interpolator.of(labels)

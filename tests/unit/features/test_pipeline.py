@@ -141,6 +141,13 @@ def test_a_wrong_setting_is_an_error_that_names_view_and_key(bad, message):
         pipeline({"eeg": VIEWS["eeg"] | {"settings": bad}})
 
 
+@pytest.mark.parametrize("asked", [{"quality": {"max_line": 2.0}}, {"max_bad_channels": 0.5}])
+def test_limits_of_channels_that_nobody_watches_are_refused(asked):
+    with pytest.raises(ConfigurationError, match=f"views.gaze.{next(iter(asked))}.*'statistics'"):
+        pipeline(VIEWS | {"gaze": VIEWS["gaze"] | asked})
+    assert pipeline(VIEWS | {"gaze": VIEWS["gaze"] | {"quality": {"enabled": False}}}).quality_names.keys() == {"eeg"}
+
+
 def test_two_views_may_share_a_stream():
     views = {"eeg": VIEWS["eeg"], "slow": {"stream": {"type": "EEG"}, "channels": ["Cz"], "features": "statistics"}}
     (window,) = run(pipeline(views), [eeg(0, 1)])

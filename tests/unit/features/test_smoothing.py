@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtemo.features.smoothing import KalmanSmoothing, MeanSmoothing, NoSmoothing, make_smoother
+from rtemo.features.smoothing import MAX_MISSING, KalmanSmoothing, MeanSmoothing, NoSmoothing, make_smoother
 from rtemo.features.standardise import Standardiser
 
 
@@ -94,6 +94,17 @@ def test_a_single_unknown_feature_becomes_the_mean_and_a_missing_view_stays_miss
     rows = made.transform("v", np.array([[6.0, nan], [nan, nan], [nan, 6.0]]))
     np.testing.assert_array_equal(rows, [[1, 0], [nan, nan], [0, -1]])
     np.testing.assert_array_equal(made.transform("v", np.array([nan, nan])), [nan, nan])
+
+
+def test_a_feature_that_is_unknown_for_long_is_not_held_for_ever():
+    made, fresh = make_smoother("kalman"), make_smoother("kalman")
+    for index in range(5):
+        made.update(index, np.array([1.0, index]))
+    held = [made.update(index, np.array([1.0, np.nan]))[1] for index in range(5, 30)]
+    assert np.isfinite(held[:MAX_MISSING]).all()
+    assert np.isnan(held[MAX_MISSING + 1 :]).all()
+    again = [made.update(index, np.array([1.0, index]))[1] for index in range(30, 35)]
+    np.testing.assert_array_equal(again, [fresh.update(index, np.array([float(index)]))[0] for index in range(30, 35)])
 
 
 @pytest.mark.parametrize("kind", ["kalman", "mean"])
