@@ -26,6 +26,12 @@ MOST_FROZEN = 0.5
 """With more of a window's samples frozen, the view is missing."""
 
 
+WORDS = {"valid": "lost", "moving": "frozen", "on_screen": "off screen", "pupil": "lost"}
+"""Why a share is bad, where it is."""
+GOOD_AGAIN = 0.6
+"""A share that was bad is good again from this score on."""
+
+
 class EyeTracking:
     """Samples to events: columns, labels and the state machine, one behind the other."""
 
@@ -149,6 +155,7 @@ class Eye:
         self._waiting: deque[tuple[int, Floats, Floats, bool]] = deque()
         self._begins = True
         self._cells: dict[int, list[_Seen]] = {}
+        self._bad: frozenset[str] = frozenset()
         self._start_anew()
         axes = AXES[: len(columns.pupils)]
         pupil = [f"pupil_{axis}_{figure}" for figure in ("mean", "std") for axis in axes]
@@ -177,12 +184,15 @@ class Eye:
             scores.append(_share(seen.on_screen[seen.valid]))
         if self._pupil is not None:
             scores.append(_share(~np.isnan(seen.pupils)))
-        words = {"valid": "lost", "moving": "frozen", "on_screen": "off screen", "pupil": "lost"}
         named = zip(self.quality_names, scores, strict=True)
-        return Quality(np.array(scores), {name: words[name] for name, score in named if score < 0.5})
+        limits = ((name, score, GOOD_AGAIN if name in self._bad else 0.5) for name, score in named)
+        bad = {name: WORDS[name] for name, score, limit in limits if score < limit}
+        return Quality(np.array(scores), bad, state=frozenset(bad))
 
     def keep(self, quality: Quality) -> None:
-        """Nothing carries over from one window's quality to the next."""
+        """What is bad now must be clearly good to be good again."""
+        if isinstance(quality.state, frozenset):
+            self._bad = quality.state
 
     def close(self, window: ClosingWindow) -> Floats | Missing:
         """Features, shape (features,), or why gaze is not good enough."""

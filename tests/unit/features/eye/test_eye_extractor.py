@@ -350,6 +350,24 @@ def test_gaze_beside_the_screen_is_told():
     assert isinstance(results[1][0], np.ndarray)
 
 
+def test_a_share_around_its_limit_does_not_come_and_go():
+    grid = Grid(1.0, 1.0)
+    stamps_s, values = still(8)
+    extractor = made(screen=SCREEN)
+    extractor.begin_segment()
+    told = []
+    for index, away in enumerate((0.0, 0.55, 0.45, 0.55, 0.45, 0.3, 0.45)):
+        mine = (stamps_s >= index) & (stamps_s < index + 1)
+        part = values[mine].copy()
+        part[: round(away * len(part)), 0] = 2500
+        extractor.push(index, stamps_s[mine], part)
+        ask = window(grid, index)
+        extractor.judge(ask)
+        extractor.keep(extractor.judge(ask))
+        told.append("on_screen" in extractor.judge(ask).bad)
+    assert told == [False, True, True, True, True, False, False]
+
+
 @pytest.mark.parametrize("lost", [(0.0, 0.0), (-32768.0, -32768.0), (1e8, 1e8), (np.nan, 3.0), (np.inf, 3.0)])
 def test_codes_for_lost_gaze_are_no_gaze(lost):
     grid = Grid(1.0, 1.0)
