@@ -12,6 +12,7 @@ from rtemo.errors import ConfigurationError
 from rtemo.includes import INCLUDE, Document, read_document
 from rtemo.types import StreamDescription
 
+MOST_PROBLEMS, MOST_SHOWN = 10, 200
 # Arrays that `rtemo features` writes beside those of the views, and names that the .npz writer keeps for itself.
 RESERVED_NAMES = ("start", "stop", "label", "file", "allow_pickle")
 RESERVED_PREFIXES = ("available_", "coverage_", "names_", "quality_")
@@ -241,13 +242,16 @@ def _check(values: dict[str, Any], where: str | Path, document: Document | None 
         return Configuration.model_validate(values)
     except ValidationError as error:
         problems: dict[str, list[str]] = {}
-        for problem in error.errors():
+        found_wrong = error.errors()
+        for problem in found_wrong[:MOST_PROBLEMS]:
             place = str(where)
             if document is not None:
                 origin = document.origin(tuple(map(str, problem["loc"])), Path(where))
                 place = str(where) if origin == where else f"{origin} (included by {where})"
             problems.setdefault(place, []).append(_describe(problem, values))
         told = "; ".join(f"{place}: {'; '.join(found)}" for place, found in problems.items())
+        more = len(found_wrong) - MOST_PROBLEMS
+        told += f"; and {more} more" if more > 0 else ""
         raise ConfigurationError(f"{told}.") from error
 
 
@@ -259,15 +263,15 @@ def _describe(problem: Any, document: dict[str, Any]) -> str:
         known = [key for key in _known_keys(location[:-1]) if key != location[-1]]
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
-        return f"unknown key {key!r}{hint}"
+        return f"unknown key {key[:MOST_SHOWN]!r}{hint}"
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     found = (
         ""
         if problem["type"] == "value_error" or isinstance(problem["input"], dict)
-        else f" (found {problem['input']!r})"
+        else f" (found {repr(problem['input'])[:MOST_SHOWN]})"
     )
-    return f"{key!r}: {problem['msg'].removeprefix('Value error, ')}{found}"
+    return f"{key[:MOST_SHOWN]!r}: {problem['msg'].removeprefix('Value error, ')}{found}"
 
 
 def _known_keys(location: list[str]) -> list[str]:

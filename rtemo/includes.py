@@ -17,6 +17,7 @@ MAX_DEPTH = 8
 MAX_FILES = 32
 MAX_NESTING = 8
 """Tables deeper than any that has a meaning are not looked into."""
+MAX_DOTS = 50
 SUFFIX = ".toml"
 INCLUDE = "include"
 
@@ -87,7 +88,27 @@ def read_document(path: Path) -> Document:
 def own_text(path: Path) -> bytes | None:
     """A configuration file's bytes, or None where it includes others and so says only a part by itself."""
     content = path.read_bytes()
-    return None if INCLUDE in tomllib.loads(content.decode("utf-8")) else content
+    return None if INCLUDE in _loads(content) else content
+
+
+def _loads(content: bytes) -> dict[str, Any]:
+    """A TOML document; what would cost much time or memory is refused like what is no TOML.
+
+    Raises
+    ------
+    ValueError
+        It is no TOML, or nested without measure.
+    """
+    # Editors of Windows put a mark before the text.
+    text = content.decode("utf-8-sig")
+    # The parser takes time and memory with the square of a key's parts.
+    deepest = max((line.partition("=")[0].count(".") for line in text.splitlines()), default=0)
+    if deepest > MAX_DOTS:
+        raise ValueError(f"a key of more than {MAX_DOTS} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("values nested without end") from error
 
 
 def _read(path: Path, document: Document, including: tuple[Path, ...]) -> None:
@@ -123,11 +144,11 @@ def _parse(path: Path, including: tuple[Path, ...]) -> dict[str, Any]:
             raise ConfigurationError(f"{path}{by}: not a file.")
         if found.st_size > MAX_CONFIG_BYTES:
             raise ConfigurationError(f"{path}{by}: larger than {MAX_CONFIG_BYTES} bytes, so this is no configuration.")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _loads(path.read_bytes())
     except OSError as error:
         cure = f"Paths are relative to {including[-1].parent}." if including else "Check the path."
         raise ConfigurationError(f"{path}{by}: cannot be read ({error.strerror}).", cure=cure) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path}{by}: not valid TOML: {error}.", cure="See configs/ for examples.") from error
 
 

@@ -86,5 +86,5 @@ def _describe(problem: Any, known: list[str]) -> str:
         hint = f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known) or 'none'}"
         return f"unknown key {key!r}{hint}"
     message = problem["msg"].removeprefix("Value error, ")
-    found = "" if problem["type"] == "value_error" else f" (found {problem['input']!r})"
+    found = "" if problem["type"] == "value_error" else f" (found {repr(problem['input'])[:200]})"
     return f"{key!r}: {message}{found}"

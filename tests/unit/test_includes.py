@@ -213,4 +213,40 @@ def test_a_session_keeps_a_file_that_includes_nothing_byte_for_byte(tmp_path: Pa
 
 
 def test_nesting_without_end_is_no_crash(tmp_path: Path) -> None:
-    assert "unknown key" in refused(written(tmp_path, lab=f'labels = ["a"]\n{EEG}\n[{".".join("x" * 2000)}]\ny = 1'))
+    assert "50 parts" in refused(written(tmp_path, lab=f'labels = ["a"]\n{EEG}\n[{".".join("x" * 2000)}]\ny = 1'))
+    assert "unknown key" in refused(written(tmp_path, lab=f'labels = ["a"]\n{EEG}\n[{".".join("x" * 50)}]\ny = 1'))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = " + "[" * 3000, "values nested without end"),
+        (".".join("a" * 40_000) + " = 1", "a key of more than 50 parts"),
+    ],
+)
+@pytest.mark.parametrize("name", ["lab.toml", "part.toml"])
+def test_what_would_cost_the_parser_all_memory_is_refused_at_once(tmp_path, text, message, name):
+    lab = tmp_path / "lab.toml"
+    lab.write_text('include = ["part.toml"]\nlabels = ["a"]\n')
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        load_configuration(lab)
+    with pytest.raises(ValueError, match=message):
+        own_text(tmp_path / name)
+
+
+def test_a_mark_that_editors_put_before_the_text_does_no_harm(tmp_path):
+    lab = tmp_path / "lab.toml"
+    lab.write_text('labels = ["a"]\n[views.eeg]\nstream = { type = "EEG" }\nfeatures = "identity"\n', "utf-8-sig")
+    assert load_configuration(lab).labels == ["a"]
+    assert own_text(lab) == lab.read_bytes()
+
+
+def test_a_message_does_not_repeat_a_whole_file(tmp_path):
+    lab = tmp_path / "lab.toml"
+    lab.write_text(
+        "labels = 3\n[window]\nlength_s = [" + "1, " * 50_000 + "]\n" + "".join(f"k{i} = 1\n" for i in range(9999))
+    )
+    with pytest.raises(ConfigurationError, match=r"and 99\d+ more") as raised:
+        load_configuration(lab)
+    assert len(str(raised.value)) < 5000

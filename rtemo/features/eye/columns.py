@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ PARTS = (*SIDED, *(part + side for part in SIDED for side in SIDES), "pupil_x", 
 
 STEEPEST = 0.1
 """Directions must point ahead by at least this, a cosine: farther to the side no tracker sees."""
+MOST_PUPIL = 1e6
+"""Pupils from here on are none; in no unit is one so large."""
 LOST_VALUE = 30_000.0
 """Gaze points this far off, x and y together, are codes for lost gaze, such as -32768 or 1e8."""
 NOTHING = np.empty(0, dtype=bool)
@@ -76,7 +78,8 @@ class Geometry:
         if not self.tangent:
             return math.dist(a, b)
         across = math.dist(_ahead(a), _ahead(b))
-        return math.degrees(2 * math.asin(min(1.0, across / 2)))
+        # In this order NaN stays NaN.
+        return math.degrees(2 * math.asin(min(across / 2, 1.0)))
 
     def extent(self, low: float, high: float) -> float:
         """From one coordinate to a higher one along an axis, in degrees, or in the points' unit."""
@@ -123,8 +126,10 @@ class EyeColumns:
         For one or two eyes, the channels of a point (two) or of a direction (three).
     pupils : ndarray of intp, shape (pupils,)
         Channels of up to two pupil sizes.
+    valid : tuple of tuple of int
+        For each eye, channels one of which must say that it is seen; none where nothing says so.
     flags : mapping of str to tuple of int
-        Channels by part: ``valid`` (none, one for all, or one an eye), ``blink``, ``aperture``.
+        Channels by part: ``blink``, ``aperture``.
     source : str
         What tells of closed eyes; ``"none"`` where nothing does.
     geometry : Geometry
@@ -137,6 +142,7 @@ class EyeColumns:
     settings: EyeSettings
     gaze: tuple[tuple[int, ...], ...]
     pupils: NDArray[np.intp]
+    valid: tuple[tuple[int, ...], ...]
     flags: Mapping[str, tuple[int, ...]]
     source: str
     geometry: Geometry
@@ -163,17 +169,12 @@ class EyeColumns:
         values : ndarray, shape (samples, channels)
         """
         raw = np.asarray(values, dtype=np.float64)
-        good = [raw[:, channel] >= self.settings.valid_min for channel in self.flags.get("valid", ())]
-        found = [self._point(raw, channels) for channels in self.gaze]
+        found = [self._point(raw, channels, valid) for channels, valid in zip(self.gaze, self.valid, strict=True)]
         if len(found) == 1:
             point, seen = found[0]
-            if good:
-                seen = seen & (good[0] if len(good) == 1 else np.logical_or.reduce(good))
             eyes = seen.astype(np.int8)
         else:
             (left, sees_left), (right, sees_right) = found
-            if good:
-                sees_left, sees_right = sees_left & good[0], sees_right & good[-1]
             eyes = sees_left.astype(np.int8) + np.int8(2) * sees_right.astype(np.int8)
             both = (eyes == 3)[:, None]
             point = np.where(both, (left + right) / 2, np.where(sees_left[:, None], left, right))
@@ -186,12 +187,12 @@ class EyeColumns:
         point += self.shift
         point[~seen] = math.nan
         pupils = raw.take(self.pupils, axis=1)
-        unseen = ~(pupils > 0)
+        unseen = ~((pupils > 0) & (pupils < MOST_PUPIL))
         pupils[unseen] = math.nan
         lids = raw.take(self.flags["aperture"], axis=1) if self.lids else raw[:, :0]
         return EyeSamples(stamps_s, point, eyes, self._closed(raw, seen, unseen), lids, pupils, on_screen)
 
-    def _point(self, raw: Floats, channels: tuple[int, ...]) -> tuple[Floats, Bools]:
+    def _point(self, raw: Floats, channels: tuple[int, ...], valid: tuple[int, ...]) -> tuple[Floats, Bools]:
         """Of one eye: points, and whether they are any."""
         if len(channels) == 3:
             x, y, ahead = (raw[:, channel] for channel in channels)
@@ -209,6 +210,9 @@ class EyeColumns:
             if self.settings.unit != "degrees":
                 # Trackers that send no NaN say so that they see no eye: the corner itself is looked at by nobody.
                 seen &= away > 0
+        if valid:
+            good = [raw[:, channel] >= self.settings.valid_min for channel in valid]
+            seen &= good[0] if len(good) == 1 else np.logical_or.reduce(good)
         point[~seen] = 0.0
         return point, seen
 
@@ -252,18 +256,24 @@ def find_columns(
             hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(PARTS)}."
             raise ConfigurationError(f"{where}: unknown part {part!r}.", cure=hint)
         found[part] = _channel(label, labels, where=f"{where}.{part}")
-    gaze = _gaze(found)
-    if not gaze:
+    eyes = _eyes(found)
+    if not eyes:
         raise ConfigurationError(
             f"{where}: no gaze: found {', '.join(columns) or 'nothing'}; the stream has {', '.join(labels)}.",
             cure="Name the channels of x and y, of x_left, y_left, x_right and y_right, or of direction_x, _y and _z.",
         )
-    pupils = _either(found, ("pupil_x", "pupil_y")) or _sided(found, "pupil")
-    flags = {part: channels for part in ("valid", "blink", "aperture") if (channels := _sided(found, part))}
+    gaze = tuple(tuple(found[part] for part in parts) for parts in eyes.values())
+    pupil_parts = _either(found, ("pupil_x", "pupil_y")) or _sided(found, "pupil")
+    flag_parts = {part: _sided(found, part) for part in ("blink", "aperture")}
+    valid_parts = [_valid(found, side) for side in eyes]
+    _all_used(columns, found, [*eyes.values(), pupil_parts, *flag_parts.values(), *valid_parts], where=where)
+    pupils = tuple(found[part] for part in pupil_parts)
+    flags = {part: tuple(found[p] for p in parts) for part, parts in flag_parts.items() if parts}
+    valid = tuple(tuple(found[part] for part in parts) for parts in valid_parts)
     there = {"flag": "blink" in flags, "aperture": "aperture" in flags, "pupil": bool(pupils), "validity": True}
     source = settings.blink_source
     if source == "auto":
-        there["validity"] = "valid" in flags
+        there["validity"] = any(valid)
         source_found = next((name for name, is_there in there.items() if is_there), "none")
     else:
         if not there[source]:
@@ -291,6 +301,7 @@ def find_columns(
         settings,
         gaze,
         np.array(pupils, dtype=np.intp),
+        valid,
         flags,
         source_found,
         Geometry(tangent, degrees),
@@ -325,21 +336,48 @@ def _channel(label: str, labels: tuple[str, ...], *, where: str) -> int:
     return fitting[0]
 
 
-def _gaze(found: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
-    """Channels of the gaze of one or two eyes: what is given for no side goes first, points before directions."""
+def _eyes(found: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Parts of the gaze of each eye by side, the empty one for both together; points go before directions."""
     for parts in (("x", "y"), ("direction_x", "direction_y", "direction_z")):
         for sides in (("",), SIDES):
-            eyes = [tuple(found[part + side] for part in parts if part + side in found) for side in sides]
-            whole = tuple(eye for eye in eyes if len(eye) == len(parts))
+            eyes = {side: tuple(part + side for part in parts) for side in sides}
+            whole = {side: names for side, names in eyes.items() if all(name in found for name in names)}
             if whole:
                 return whole
-    return ()
+    return {}
 
 
-def _sided(found: Mapping[str, int], part: str) -> tuple[int, ...]:
-    """Channels of a part: the one without a side, else those of the sides."""
-    return (found[part],) if part in found else _either(found, tuple(part + side for side in SIDES))
+def _valid(found: Mapping[str, int], side: str) -> tuple[str, ...]:
+    """Parts that say whether an eye is seen: its own, or what is for both; for gaze of both together, any."""
+    own = _either(found, ("valid" + side,))
+    return own or (_either(found, ("valid",)) if side else _sided(found, "valid"))
 
 
-def _either(found: Mapping[str, int], parts: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(found[part] for part in parts if part in found)
+def _sided(found: Mapping[str, int], part: str) -> tuple[str, ...]:
+    """The part without a side, else those of the sides."""
+    return (part,) if part in found else _either(found, tuple(part + side for side in SIDES))
+
+
+def _either(found: Mapping[str, int], parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part for part in parts if part in found)
+
+
+def _all_used(
+    columns: Mapping[str, str], found: Mapping[str, int], used: Sequence[tuple[str, ...]], *, where: str
+) -> None:
+    """Refuse parts that play no part, and a channel that plays two of a kind."""
+    idle = [part for part in found if not any(part in parts for parts in used)]
+    if idle:
+        raise ConfigurationError(
+            f"{where}: {', '.join(idle)} would not be used beside {', '.join(p for p in found if p not in idle)}.",
+            cure="Name a part for both eyes together or for each, and all coordinates of a gaze.",
+        )
+    kinds: dict[tuple[str, int], str] = {}
+    for part in dict.fromkeys(part for parts in used for part in parts):
+        kind = part.removesuffix("_left").removesuffix("_right")
+        kind = "gaze" if kind in ("x", "y") or kind.startswith("direction") else kind.split("_")[0]
+        other = kinds.setdefault((kind, found[part]), part)
+        if other != part:
+            raise ConfigurationError(
+                f"{where}: {other} and {part} are the same channel, {columns[part]!r}.", cure="Name another one."
+            )

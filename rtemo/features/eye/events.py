@@ -123,7 +123,9 @@ def _runs(samples: Labelled) -> list[_Run]:
     first, last = starts + samples.first, stops + samples.first
     origin = before[starts]
     # Looked up together: a window has few runs, and each look costs more than what it finds.
-    stamps = stamps_s[np.concatenate((first, last, origin, before[stops], np.maximum(first - 1, 0), last - 1))]
+    stamps = stamps_s[
+        np.concatenate((first, last, origin, before[stops], np.maximum(first - 1, 0), np.maximum(last - 1, 0)))
+    ]
     ends = points[np.concatenate((origin, last))].tolist()
     first_s, last_s, from_first_s, from_last_s, prior_first_s, prior_last_s = stamps.reshape(6, runs).tolist()
     new = points[samples.first :]
@@ -215,6 +217,7 @@ class EventMachine:
 
     def _start_anew(self) -> None:
         self._code: int | None = None
+        # When gaze was lost last, when eyes opened last, and when the jump that has just ended did.
         self._lost_s = math.inf
         self._opened_s = -math.inf
         self._rests_from_s = math.nan
@@ -232,7 +235,10 @@ class EventMachine:
                 self._begin_run(run)
             self._go_on(run)
         if runs:
-            self._confirm(runs[-1].last_s)
+            now_s = runs[-1].last_s
+            if self._code == LOST and now_s - self._lost_s > self._settings.max_gap_s:
+                self._end_fixation(math.inf)
+            self._confirm(now_s)
 
     def taken(self) -> list[EyeEvent]:
         """Events that are complete and certain, since the last call; blinks and saccades come a moment late."""
@@ -300,6 +306,13 @@ class EventMachine:
             jump.start_s, jump.first_s, jump.origin = earlier.start_s, earlier.first_s, earlier.origin
         self._pending.append(jump)
 
+    def _saccade(self, jump: _Jump) -> EyeEvent | None:
+        """The saccade that one jump or several make; None where gaze came back to where it was."""
+        amplitude = self._distance(jump.origin, jump.target)
+        if not amplitude >= self._min_amplitude:
+            return None
+        return EyeEvent("saccade", jump.start_s, jump.stop_s, amplitude)
+
     def _goes_on(self, jump: _Jump | None) -> bool:
         """Whether a jump is so soon after the last one that they are one saccade."""
         return (
@@ -323,7 +336,12 @@ class EventMachine:
 
     def _close_eyes(self, stamp_s: float, closing_s: float) -> None:
         self._confirm(stamp_s)
-        # What is still pending is so near that it was the lid.
+        # What is nearer than the margin was the lid.
+        self._done += [
+            event
+            for jump in self._pending
+            if jump.last_s + self._settings.blink_margin_s <= stamp_s and (event := self._saccade(jump)) is not None
+        ]
         self._pending.clear()
         self._end_fixation(max(closing_s, stamp_s - self._settings.max_gap_s))
         if self._closed is None:
@@ -337,9 +355,9 @@ class EventMachine:
         certain_s = now_s - max(settings.blink_margin_s, settings.saccade_merge_s)
         held = 1 if self._goes_on(self._jump) and now_s < math.inf else 0
         while len(self._pending) > held and self._pending[0].last_s <= certain_s:
-            jump = self._pending.pop(0)
-            amplitude = self._distance(jump.origin, jump.target)
-            self._done.append(EyeEvent("saccade", jump.start_s, jump.stop_s, amplitude))
+            saccade = self._saccade(self._pending.pop(0))
+            if saccade is not None:
+                self._done.append(saccade)
         if self._closed is not None and self._closed[1] + settings.blink_merge_s < now_s and self._closed[1] < math.inf:
             (start_s, stop_s), self._closed = self._closed, None
             shortest, longest = settings.blink_s

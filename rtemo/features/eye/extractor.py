@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from rtemo.errors import ConfigurationError
 from rtemo.features.base import ClosingWindow, Missing, Quality, ViewSource
 from rtemo.features.eye.columns import EyeColumns, EyeSamples, find_columns
 from rtemo.features.eye.events import EventMachine, EyeEvent
 from rtemo.features.eye.history import EVENT_FEATURES, EventHistory
-from rtemo.features.eye.labelling import SampleLabeller
+from rtemo.features.eye.labelling import SPAN_GAP_S, SampleLabeller
 from rtemo.features.eye.pupil import BANDS, PupilBands
 from rtemo.features.eye.settings import EyeSettings
 from rtemo.types import Bools, Floats
 
 AXES = ("x", "y")
+LEAST_HZ = 1 / SPAN_GAP_S
+"""A slower stream knows no velocity."""
 MOST_FROZEN = 0.5
 """With more of a window's samples frozen, the view is missing."""
 
@@ -145,7 +148,12 @@ class Eye:
 
     def reset(self, source: ViewSource) -> None:
         """Forget all samples and find the columns."""
-        settings = self._settings
+        settings, rate_hz = self._settings, source.description.nominal_rate_hz
+        if 0 < rate_hz < LEAST_HZ:
+            raise ConfigurationError(
+                f"views.{source.view}: eye needs at least {LEAST_HZ:g} Hz, found {source.description}.",
+                cure='Choose another stream, or features = "statistics".',
+            )
         self._columns = columns = find_columns(
             source.columns, source.description.channel_labels, settings, view=source.view
         )
@@ -169,6 +177,8 @@ class Eye:
 
     def push(self, cell: int, stamps_s: Floats, values: NDArray[np.generic]) -> None:
         """Keep samples until a window asks: those of later windows must not be seen in it."""
+        if not len(stamps_s):
+            return
         self._waiting.append((cell, stamps_s.copy(), values.astype(np.float64), self._begins))
         self._begins = False
 
@@ -247,7 +257,9 @@ class Eye:
             if len(parts) > 1:
                 stamps_s = np.concatenate([stamps for stamps, _ in parts])
                 values = np.concatenate([rows for _, rows in parts])
-            self._take(cell, stamps_s, values)
+            # What a hostile stream holds may overflow; it is no gaze then, and no warning.
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._take(cell, stamps_s, values)
 
     def _take(self, cell: int, stamps_s: Floats, values: Floats) -> None:
         """Go on by samples of one cell."""
@@ -268,7 +280,9 @@ class Eye:
         if self._pupil is not None:
             pupils[self._near_closed(stamps_s, closed)] = math.nan
             self._pupil.take(stamps_s, pupils, ~np.isnan(pupils))
-        seen = _Seen(stamps_s, samples.eyes > 0, frozen, closed, samples.on_screen, pupils)
+        # Some trackers go on with a gaze while the eyes are closed.
+        valid = (samples.eyes > 0) & ~closed
+        seen = _Seen(stamps_s, valid, frozen, closed, samples.on_screen, pupils)
         self._cells.setdefault(cell, []).append(seen)
 
     def _frozen(self, samples: EyeSamples) -> Bools:

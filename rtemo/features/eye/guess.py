@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 AXES = ("x", "y", "z")
 LEFT, RIGHT = {"left", "l"}, {"right", "r"}
-ANOTHER = {"origin", "head", "acc", "gyr", "gyro", "scene", "camera", "position", "rotation", "center", "centre"}
-"""Words of channels that have an axis and are no gaze."""
+ANOTHER = {
+    *("origin", "head", "acc", "gyr", "gyro", "scene", "camera", "position", "rotation", "center", "centre"),
+    *("prob", "probability"),
+}
+"""Words of channels that are something else: a probability of a blink is no flag."""
 AHEAD = {"direction", "dir", "ray", "normal"}
 POINT = {"gaze", "por", "screen", "point", "eye", "norm", "pos", *AXES, *LEFT, *RIGHT}
+# What says whether something is valid also says of what: it goes first.
 WORDS = {
+    "valid": {"valid", "validity", "confidence"},
     "pupil": {"pupil", "diameter", "pupildiameter"},
     "blink": {"blink", "blinking", "blinks"},
-    "valid": {"valid", "validity", "confidence"},
     "aperture": {"aperture", "openness", "opening", "lid", "eyelid"},
 }
 UNITS = {

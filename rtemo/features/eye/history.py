@@ -33,6 +33,7 @@ EVENT_FEATURES = (
 )
 """In the order of SEED (Lu et al. 2015, table of eye features), behind those of the pupil."""
 
+MOST_SPANS = 10_000
 LEAST_OBSERVED_S = 1.0
 """Frequencies of the first second are over a whole one."""
 
@@ -47,8 +48,8 @@ class EventHistory:
 
     Notes
     -----
-    Where no event of a kind ended in the buffer, its frequency is 0, and its means, deviations and maxima stay those of
-    the buffer as it was when the last one ended; that nobody blinked does not make blinks short.
+    Where no event of a kind ended in the buffer, its frequency is 0 (and a total too), and its means, deviations and
+    maxima stay those of the buffer as it was when the last one ended; that nobody blinked does not make blinks short.
     """
 
     def __init__(self, buffer_s: float) -> None:
@@ -56,11 +57,13 @@ class EventHistory:
         self._events: dict[Kind, deque[EyeEvent]] = {"fixation": deque(), "saccade": deque(), "blink": deque()}
         self._latencies: deque[tuple[float, float]] = deque()
         self._last_saccade_s = math.nan
-        self._spans: deque[list[float]] = deque()
+        self._spans: deque[list[float]] = deque(maxlen=MOST_SPANS)
 
     def begin_segment(self) -> None:
         """The next samples are behind a gap: no time is counted over it, and no latency."""
         self._last_saccade_s = math.nan
+        while len(self._spans) > 1 and self._spans[0][1] < self._spans[-1][1] - self._buffer_s:
+            self._spans.popleft()
         self._spans.append([math.inf, -math.inf])
 
     def observe(self, first_s: float, last_s: float) -> None:
@@ -78,9 +81,9 @@ class EventHistory:
             if event.kind == "saccade":
                 if not math.isnan(self._last_saccade_s):
                     self._latencies.append((event.stop_s, event.start_s - self._last_saccade_s))
+                    while self._latencies[0][0] <= event.stop_s - self._buffer_s:
+                        self._latencies.popleft()
                 self._last_saccade_s = event.stop_s
-                while self._latencies and self._latencies[0][0] <= event.stop_s - self._buffer_s:
-                    self._latencies.popleft()
             # Only what the buffer held when this event ended may still count.
             while kept[0].stop_s <= event.stop_s - self._buffer_s:
                 kept.popleft()
@@ -141,7 +144,7 @@ class EventHistory:
         """Events that figures are taken from, and how many of them the buffer holds."""
         since_s = now_s - self._buffer_s
         here = [event for event in kept if event.stop_s > since_s]
-        if under_way is not None:
+        if under_way is not None and under_way.stop_s > since_s:
             here.append(under_way)
         if here or not kept:
             return here, len(here)

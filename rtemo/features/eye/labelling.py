@@ -19,7 +19,7 @@ from rtemo.types import Bools, Floats
 SPEED_MEDIAN = math.sqrt(2 * math.log(2))
 """Median of the speed of a Gaussian velocity in the plane, in standard deviations of one of its components."""
 SPAN_GAP_S = 0.08
-"""Over longer than this no velocity is taken."""
+"""Over longer than this, beyond the span, no velocity is taken."""
 
 
 class SampleLabeller:
@@ -91,11 +91,10 @@ class SampleLabeller:
         """Speeds of the new samples, NaN where they are not known; and where they are."""
         earlier = np.maximum(before, 0)
         took_s = stamps_s[kept:] - stamps_s[earlier]
-        known = took_s <= SPAN_GAP_S
+        known = (took_s <= self._settings.velocity_span_s + SPAN_GAP_S) & (before >= 0)
         if not kept:
-            # Before the first samples of a segment there is none.
+            # Before the first sample of a segment there is none.
             took_s[0] = math.inf
-            known &= before >= 0
         if not eyes[0] or np.count_nonzero(eyes != eyes[0]):
             # A stretch is unbroken as long as the same eyes are seen.
             breaks = np.zeros(len(eyes), dtype=np.intp)

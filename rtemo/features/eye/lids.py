@@ -59,8 +59,11 @@ class Lid:
         order = np.arange(len(stamps_s))
         decided = np.maximum.accumulate(np.where(low | wide, order, -1))
         closed = np.where(decided >= 0, low[decided], self._shut)
-        was_falling = np.concatenate([[not math.isnan(self._falling_s)], falling[:-1]])
-        began = np.maximum.accumulate(np.where(falling & ~was_falling, order, -1))
+        known = np.maximum.accumulate(np.where(falling | wide, order, -1))
+        was_falling = not math.isnan(self._falling_s)
+        falling = np.where(known >= 0, falling[known], was_falling)
+        before = np.concatenate([[was_falling], falling[:-1]])
+        began = np.maximum.accumulate(np.where(falling & ~before, order, -1))
         since_s = np.where(falling, np.where(began >= 0, stamps_s[began], self._falling_s), math.nan)
         self._shut, self._falling_s = bool(closed[-1]), float(since_s[-1])
         return closed, since_s

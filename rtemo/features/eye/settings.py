@@ -120,6 +120,12 @@ class EyeSettings(ExtractorSettings):
             raise ValueError('unit = "degrees" needs no units_per_degree')
         if self.aperture_closed > self.aperture_open:
             raise ValueError(f"aperture_closed = {self.aperture_closed:g} is more than aperture_open")
+        longest = max(self.saccade_merge_s, self.blink_merge_s)
+        if longest > self.min_fixation_s:
+            raise ValueError(
+                f"saccade_merge_s and blink_merge_s must not be longer than min_fixation_s = {self.min_fixation_s:g}: "
+                "a fixation would lie within a saccade or a blink"
+            )
         if self.blink_s[0] >= self.blink_s[1]:
             raise ValueError(f"blink_s = {list(self.blink_s)}: give the shorter one first")
         return self

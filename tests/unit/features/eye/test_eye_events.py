@@ -9,6 +9,8 @@ import pytest
 from scanpath import SCREEN, course, directions, pixels, wandering
 
 from rtemo.features.eye import EyeSettings, detect_events
+from rtemo.features.eye.columns import find_columns
+from rtemo.features.eye.extractor import EyeTracking
 
 POINTS = {"x": "x", "y": "y"}
 SQUINT = np.array([0.5, 0.0])
@@ -242,3 +244,74 @@ def test_a_blink_by_aperture_is_the_whole_movement_of_the_lid():
     blinks = events_of("blink", detect(stamps_s, values, columns, unit="degrees"))
     # 8 of 10 is passed two ninths into the fall, and two ninths before the end of the rise.
     np.testing.assert_allclose([(b.start_s, b.stop_s) for b in blinks], [(3.0222, 3.3056)], atol=0.006)
+
+
+MOVING = [
+    {"unit": "degrees"},
+    {"unit": "degrees", "velocity_threshold": 30.0},
+    {"unit": "degrees", "velocity_threshold": 30.0, "velocity_span_s": 0.05},
+    {"screen": SCREEN, "method": "dispersion"},
+    {"unit": "degrees", "method": "dispersion"},
+]
+
+
+@pytest.mark.parametrize("settings", MOVING)
+@pytest.mark.parametrize("rate_hz", [30, 120, 1000])
+@pytest.mark.parametrize("seed", range(4))
+def test_events_are_the_same_sample_by_sample_and_chunk_by_chunk(settings, rate_hz, seed):
+    rng = np.random.default_rng(seed)
+    stamps_s, gaze, _ = wandering(rate_hz, 4, rng=rng)
+    # The segment begins in the middle of a jump, and gaze is lost here and there, also at once.
+    first = round(rate_hz * rng.uniform(0.5, 1.5))
+    for start in rng.integers(first, len(gaze), 6):
+        gaze[start : start + rng.integers(1, 9)] = np.nan
+    if seed % 2:
+        gaze[first] = [10.0, 5.0]
+    stamps_s, gaze = stamps_s[first:], gaze[first:]
+    values = np.column_stack([pixels(gaze) if "screen" in settings else gaze, np.zeros(len(gaze))])
+    columns = find_columns({"x": "x", "y": "y"}, ("x", "y", "z"), EyeSettings(**settings), view="eye")
+    found = []
+    for size in (len(stamps_s), 1, 7):
+        tracking, events = EyeTracking(columns), []
+        for start in range(0, len(stamps_s), size):
+            tracking.take(columns.samples(stamps_s[start : start + size], values[start : start + size]))
+            events += tracking.machine.taken()
+        tracking.end_segment()
+        found.append(sorted(events + tracking.machine.taken(), key=lambda event: (event.start_s, event.kind)))
+    # NaN differs from itself, its text does not.
+    assert repr(found[0]) == repr(found[1]) == repr(found[2])
+    assert all(event.start_s >= stamps_s[0] - 1e-9 for event in found[0])
+
+
+def test_a_jump_to_or_from_lost_gaze_has_no_size_and_is_no_saccade():
+    stamps_s, gaze, targets = wandering(120, 10, rng=np.random.default_rng(9))
+    for moment, *_ in targets[1:]:
+        gaze[(stamps_s >= moment) & (stamps_s < moment + 0.06)] = np.nan
+    for settings in ({"screen": SCREEN, "method": "dispersion"}, {"screen": SCREEN}):
+        assert events_of("saccade", detect(stamps_s, pixels(gaze), POINTS, **settings)) == []
+
+
+@pytest.mark.parametrize(("rate_hz", "span_s"), [(30, 0.1), (60, 0.07), (1000, 0.1)])
+def test_the_longest_span_still_knows_velocities(rate_hz, span_s):
+    stamps_s, gaze, targets = wandering(rate_hz, 10, rng=np.random.default_rng(10), per_s=1.5)
+    found = events_of("saccade", detect(stamps_s, gaze, POINTS, unit="degrees", velocity_span_s=span_s))
+    assert len(found) == len(targets) - 1
+
+
+def test_there_and_back_again_is_no_saccade_and_none_is_lost_before_a_blink_that_is_far_enough():
+    stamps_s = np.arange(1500) / 500
+    gaze = course(stamps_s, [(0, 0, 0), (1.0, 3, 0), (1.045, 0.02, 0), (2.0, 8, 0)], jump_s=0.03)
+    shut = closing(stamps_s, 2.09, 2.2)
+    values, columns = by_flag(stamps_s, gaze, shut)
+    merging = {"saccade_merge_s": 0.06, "blink_margin_s": 0.02, "velocity_threshold": 30.0, "unit": "degrees"}
+    found = events_of("saccade", detect(stamps_s, values, columns, **merging))
+    assert [round(s.start_s, 1) for s in found] == [2.0]
+
+
+def test_a_lid_that_is_not_seen_for_a_moment_while_it_falls_keeps_its_start():
+    stamps_s = np.arange(800) / 200
+    lid = np.interp(stamps_s, [3.0, 3.2, 3.25, 3.35], [10.0, 1.0, 1.0, 10.0])
+    lid[(stamps_s >= 3.07) & (stamps_s < 3.085)] = np.nan
+    values = np.column_stack([np.zeros((800, 2)), lid])
+    (blink,) = events_of("blink", detect(stamps_s, values, {**POINTS, "aperture": "a"}, unit="degrees"))
+    assert blink.start_s == pytest.approx(3.0444, abs=0.006)

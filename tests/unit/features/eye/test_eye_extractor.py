@@ -387,9 +387,89 @@ def test_an_irregular_stream_whose_stamps_step_back_does_no_harm():
             np.testing.assert_array_equal(results[index][0], plain[index][0])
 
 
+@pytest.mark.parametrize("size", [np.inf, -np.inf, 1e300, 1e8])
+def test_a_pupil_that_cannot_be_leaves_no_trace(size):
+    grid = Grid(1.0, 1.0)
+    stamps_s, values = still(20)
+    plain = stream(made(screen=SCREEN), grid, stamps_s, values.copy())
+    values[200, 2] = size
+    spoilt = stream(made(screen=SCREEN), grid, stamps_s, values)
+    np.testing.assert_allclose(spoilt[19][0], plain[19][0], atol=0.05)
+    assert np.isfinite(spoilt[1][0][:4]).all()
+
+
+def test_a_fixation_that_was_lost_long_ago_does_not_count():
+    grid = Grid(1.0, 1.0)
+    stamps_s, values = still(30)
+    values[stamps_s >= 3, :2] = np.nan
+    results = stream(made(screen=SCREEN, min_valid=0.0), grid, stamps_s, values)
+    row = dict(zip(SEED, results[29][0], strict=True))
+    assert row["fixation_frequency"] == row["fixation_dispersion_total"] == 0
+    assert row["fixation_duration_mean"] == pytest.approx(2.5, abs=0.05)
+
+
+def test_a_latency_is_held_over_a_saccade_that_has_none():
+    grid = Grid(1.0, 1.0)
+    rng = np.random.default_rng(3)
+    stamps_s, gaze, _ = wandering(RATE_HZ, 10, rng=rng)
+    later = np.arange(RATE_HZ * 16) / RATE_HZ
+    after = np.where(later[:, None] < 14, gaze[-1], gaze[-1] + np.array([6.0, 0.0])) + rng.normal(
+        0, 0.05, (len(later), 2)
+    )
+    stamps_s = np.concatenate([stamps_s, 12 + later])
+    values = np.concatenate([gaze, after])
+    columns = {"x": "x", "y": "y"}
+    results = stream(made(columns, unit="degrees"), grid, stamps_s, values, gaps=[10 * RATE_HZ])
+    at = made(columns, unit="degrees").names.index("saccade_latency_average")
+    assert results[9][0][at] > 0
+    assert results[27][0][at] > 0
+
+
+def test_many_gaps_cost_no_memory():
+    extractor = made(screen=SCREEN)
+    for index in range(3000):
+        extractor.begin_segment()
+        extractor.push(2 * index, 2.0 * index + np.arange(3) / RATE_HZ, np.full((3, 6), np.nan))
+        extractor.discard(2 * index + 1)
+    assert len(extractor._history._spans) < 20
+
+
+def test_nothing_pushed_is_nothing():
+    extractor = made(screen=SCREEN)
+    extractor.begin_segment()
+    extractor.push(0, np.empty(0), np.empty((0, 6)))
+    assert extractor.close(window(Grid(1.0, 1.0), 0)) == Missing("no samples")
+
+
+def test_gaze_that_goes_on_behind_closed_lids_is_not_valid():
+    grid = Grid(1.0, 1.0)
+    stamps_s, values = still(3)
+    values[stamps_s >= 1, 4] = 1
+    assert stream(made(screen=SCREEN), grid, stamps_s, values)[2][0] == Missing("gaze valid in 0% of samples < 50%")
+
+
+def test_an_eye_is_judged_by_its_own_flag_only():
+    grid = Grid(1.0, 1.0)
+    rest = still(2)[1][:, :2]
+    n = len(rest)
+    stamps_s = np.arange(n) / RATE_HZ
+    both = {"x_left": "a", "y_left": "b", "x_right": "c", "y_right": "d", "valid_left": "v"}
+    # The right eye has no flag: it is seen though the left one is not.
+    values = np.column_stack([rest, rest, np.zeros(n)])
+    assert isinstance(stream(made(both, screen=SCREEN), grid, stamps_s, values)[1][0], np.ndarray)
+    left = {"x_left": "a", "y_left": "b", "valid_left": "v"}
+    values = np.column_stack([rest, np.zeros(n)])
+    assert isinstance(stream(made(left, screen=SCREEN), grid, stamps_s, values)[1][0], Missing)
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
+        ({"x": "x", "y": "x"}, {}, "same channel"),
+        ({"x": "x", "y": "y", "pupil_left": "p", "pupil_right": "p"}, {}, "same channel"),
+        ({"x": "x", "y": "y", "x_left": "p"}, {}, "x_left would not be used"),
+        ({"x": "x", "y": "y", "pupil": "p", "pupil_left": "p"}, {}, "pupil_left would not be used"),
+        ({"x_left": "x", "y_left": "y", "valid_right": "p"}, {}, "valid_right would not be used"),
         ({"x": "x"}, {}, "no gaze"),
         ({}, {}, "no gaze"),
         ({"x": "x", "y": "q"}, {}, "there is no channel 'q'"),
@@ -402,3 +482,14 @@ def test_an_irregular_stream_whose_stamps_step_back_does_no_harm():
 def test_what_does_not_fit_is_refused(columns, options, message):
     with pytest.raises(ConfigurationError, match=message):
         made(columns, labels=("x", "y", "p"), **options)
+
+
+def test_a_stream_too_slow_for_velocities_is_refused():
+    with pytest.raises(ConfigurationError, match=r"at least 12\.5 Hz.*10 Hz"):
+        made(rate_hz=10.0)
+
+
+@pytest.mark.parametrize("options", [{"saccade_merge_s": 0.1}, {"blink_merge_s": 0.07}, {"blink_s": (1.0, 0.1)}])
+def test_settings_that_contradict_each_other_are_refused(options):
+    with pytest.raises(ValueError, match=r"min_fixation_s|blink_s"):
+        EyeSettings(**options)

@@ -45,6 +45,7 @@ UNITY = (
         (("x", "pupil"), {}),
         # Two that could be the pupil: neither is.
         (("x", "y", "pupil", "diameter"), {"x": "x", "y": "y"}),
+        (("x", "y", "pupil_confidence", "left_eye_blink_prob"), {"x": "x", "y": "y", "valid": "pupil_confidence"}),
         ((), {}),
     ],
 )
