@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from rtemo.config import QualitySettings
 from rtemo.features.base import ClosingWindow, Quality, Repair, ViewSource
 from rtemo.features.interpolation import Interpolator
-from rtemo.features.reference import Reference, median_of_channels
-from rtemo.features.signal_blocks import AT_TOP, HIGH, LINE, LOW, REPEATS, SAMPLES, SPREAD, TOP, SignalBlocks
+from rtemo.features.reference import FEWEST_CHANNELS, Reference, median_of_channels
+from rtemo.features.signal_blocks import AT_TOP, HIGH, LINE, LOW, REPEATS, SAMPLES, SPREAD, STEADY, TOP, SignalBlocks
 from rtemo.types import Bools, Floats
 
 CLEARLY = 0.8
 """A bad channel may become good again below this fraction of every limit."""
 
-MIN_DEVIATION = 4.0
-"""Standard deviations of calibration that an amplitude must be off, besides its ratio to what is usual."""
+ALONE = 2.5
+"""A single block may be so many times larger than lasting ones may: blinks reach 25 times what is usual in calm EEG."""
 
 BAD_SCORE = 0.45
 """The best score of a bad channel, also of one that waits to be good again."""
@@ -38,12 +38,15 @@ class _Signal:
     ----------
     shares : ndarray of float64, shape (2, channels)
         Repeated samples, and clipped ones.
-    values : ndarray of float64, shape (4, channels)
-        Largest range of a block, smallest range of the last blocks, line ratio, high ratio; NaN where not known.
+    values : ndarray of float64, shape (3, channels)
+        Largest range of a block or tail, line ratio, high ratio; NaN where not known.
+    lasting : ndarray of float64, shape (channels,)
+        Largest range that a run of blocks keeps up; NaN where not known.
     """
 
     shares: Floats
     values: Floats
+    lasting: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,25 +64,27 @@ class ChannelMonitor:
     A window is measured by its blocks of 0.4 to 0.8 s (`SignalBlocks`). Of each channel:
 
     * *not finite*: any sample of the window is NaN or infinite.
-    * *flat*: of all samples of the blocks, the share that equals its predecessor is over ``flat_share``; or the
-      amplitude is below ``min_amplitude`` times what is usual.
+    * *flat*: of all samples of the blocks, the share that equals both its predecessors is over ``flat_share``; or the
+      amplitude, the largest peak-to-peak range of a block or of what is behind the last one of a cell, is below
+      ``min_amplitude`` times what is usual.
     * *clipped*: the share of samples that equal their predecessor and stand at the largest or the smallest value of all
       blocks, which differ, is over ``clipped_share``.
-    * *amplitude*, the largest peak-to-peak range of a block: over ``max_amplitude`` times what is usual.
+    * *amplitude*: in units of what is usual, three blocks in a row, the last of them in the window, all have a range
+      over ``max_amplitude``; or the amplitude is over 2.5 times that, which no blink is.
     * *line noise*: the power within about 2 Hz of 50 or of 60 Hz, in each block whichever is more, over that of 2.5 to
       30 Hz. Bad where it is over ``max_line`` and over ``excess`` times what is usual.
     * *muscle*: the power of 70 to 95 Hz (35 to 42.5 Hz at rates below 195 Hz) over that of 2.5 to 30 Hz. Bad where it
       is over ``max_high`` and over ``excess`` times what is usual.
 
     Powers are sums over blocks, from the periodogram of the detrended, Hann-windowed block. Usual is ``exp(mean)`` of
-    the logarithms of the channel's own calibration; an amplitude must then be off by 4 of their standard deviations
-    too. Without a calibration, usual is the median of the channels in the same window that are neither flat nor clipped
-    nor broken, if these are four or more. So that a blink is no excess, the amplitude that is then held against
-    ``max_amplitude`` is the smallest range of the window's blocks, or of the last three where it has fewer.
+    the logarithms of the channel's own calibration. Without a calibration, usual is the median of the channels in the
+    same window that are neither flat nor clipped nor broken, if these are four or more; in a view of fewer than four,
+    ``max_line`` and ``max_high`` then hold alone.
 
     The score is ``1 - m / 2``, where m is the largest measure as a fraction of its limit; 0 at least, and at most 0.45
-    of a bad channel. A channel is bad at once where a fraction is over 1, and good again with the ``good_after``-th
-    window in a row in which all are below 0.8; its reason stays until then.
+    of a bad channel; NaN where no block of the window could be measured. A channel is bad at once where a fraction is
+    over 1, and good again with the ``good_after``-th window in a row in which all are below 0.8; its reason stays until
+    then.
 
     Parameters
     ----------
@@ -100,7 +105,7 @@ class ChannelMonitor:
 
     @property
     def quality_names(self) -> tuple[str, ...]:
-        """The channel labels."""
+        """The channel labels, those that come again with a number behind: ``"Fp1"``, ``"Fp1#2"``."""
         return self._names
 
     @property
@@ -111,19 +116,17 @@ class ChannelMonitor:
     def reset(self, source: ViewSource) -> None:
         """Forget everything, and find the places of the channels on the head."""
         description = source.description
-        self._names = description.channel_labels
+        self._names = _unique(description.channel_labels)
         channels = len(self._names)
         self._blocks = SignalBlocks(channels, description.nominal_rate_hz, source.grid)
-        self._interpolator = Interpolator.of(self._names)
+        self._interpolator = Interpolator.of(description.channel_labels)
         self._held = np.zeros(channels, dtype=np.int64)
         self._reasons: dict[int, str] = {}
-        self._pending: _Verdict | None = None
         self._sums = np.zeros((3, 3, channels))
         given = self._given
-        self._usual, self._deviation = np.full((4, channels), np.nan), np.zeros(channels)
+        self._usual = np.full((3, channels), np.nan)
         if given is not None and given.mean.shape == (3, channels):
-            self._usual = np.where(given.known, np.exp(given.mean), np.nan)[[0, 0, 1, 2]]
-            self._deviation = given.sd[0]
+            self._usual = np.where(given.known, np.exp(given.mean), np.nan)
         self._known = np.isfinite(self._usual)
 
     @property
@@ -140,8 +143,7 @@ class ChannelMonitor:
 
     def push(self, cell: int, stamps_s: Floats, values: NDArray[Any]) -> None:
         """Take samples in."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            self._blocks.push(cell, values)
+        self._blocks.push(cell, values)
 
     def judge(self, window: ClosingWindow) -> Quality:
         """Quality of a window."""
@@ -152,18 +154,19 @@ class ChannelMonitor:
                 signal.values[:, broken] = np.nan
             fractions = self._fractions(signal)
         worst = fractions.max(axis=0)
-        scores = np.maximum(1 - 0.5 * worst, 0.0)
+        measured = np.isfinite(signal.values[0])
+        scores = np.where(measured, np.maximum(1 - 0.5 * worst, 0.0), np.nan)
         over = broken | (worst > 1)
         held, reasons = self._held, self._reasons
         if reasons or over.any():
             # A window that says nothing of a channel counts neither for nor against it.
-            waits = (held > 0) & np.isfinite(signal.values[0])
+            waits = (held > 0) & measured
             held = np.where(waits, np.where(worst < CLEARLY, held - 1, self._settings.good_after), held)
             held[over] = self._settings.good_after
             reasons = self._why_bad(held, over, broken, fractions)
+        verdict = _Verdict(held, reasons, signal.values)
         if not reasons:
-            self._pending = _Verdict(held, reasons, signal.values)
-            return Quality(scores)
+            return Quality(scores, state=verdict)
         bad = np.flatnonzero(held)
         scores[bad] = np.minimum(scores[bad], BAD_SCORE)
         scores[broken] = 0.0
@@ -171,17 +174,16 @@ class ChannelMonitor:
         missing = self._why_missing(reasons)
         if missing:
             signal.values.fill(np.nan)
-        self._pending = _Verdict(held, reasons, signal.values)
         words = {self._names[i]: reason for i, reason in reasons.items()}
-        return Quality(scores, words, missing, Repair(bad, self._interpolator.weights(bad)))
+        return Quality(scores, words, missing, Repair(bad, self._interpolator.weights(bad)), verdict)
 
     def keep(self, quality: Quality) -> None:
         """The window has closed with this."""
-        if self._pending is None:
+        verdict = quality.state
+        if not isinstance(verdict, _Verdict):
             return
-        self._held, self._reasons = self._pending.held, self._pending.reasons
-        logs = np.log(np.maximum(self._pending.values[[0, 2, 3]], SMALLEST))
-        self._pending = None
+        self._held, self._reasons = verdict.held, verdict.reasons
+        logs = np.log(np.maximum(verdict.values, SMALLEST))
         seen = np.isfinite(logs)
         logs = np.where(seen, logs, 0.0)
         self._sums[0] += seen
@@ -195,42 +197,45 @@ class ChannelMonitor:
     def _signal(self, cells: range) -> _Signal:
         blocks, steady = self._blocks.blocks(cells)
         channels = len(self._names)
-        shares, values = np.zeros((2, channels)), np.full((4, channels), np.nan)
+        shares, values, lasting = np.zeros((2, channels)), np.full((3, channels), np.nan), np.full(channels, np.nan)
         if not len(blocks):
-            return _Signal(shares, values)
-        sums = blocks[:, :TOP].sum(axis=0)
+            return _Signal(shares, values, lasting)
+        sums = np.add.reduce(blocks[:, :TOP])
         np.divide(sums[REPEATS], sums[SAMPLES], out=shares[0])
-        if sums[AT_TOP:LOW].any():
+        if np.count_nonzero(sums[AT_TOP:LOW]):
             extremes = np.fmax.reduce(blocks[:, TOP:SPREAD])
             # Extremes of two blocks may differ by the rounding of what was taken from each.
             near = blocks[:, TOP:SPREAD] >= extremes - 1e-6 * extremes.sum(axis=0)
             clipped = (blocks[:, AT_TOP:LOW] * near).sum(axis=(0, 1))
             np.divide(clipped, sums[SAMPLES], out=shares[1], where=extremes.sum(axis=0) > 0)
-        np.fmax.reduce(blocks[:, SPREAD], out=values[0])
-        np.fmin.reduce(steady[:, SPREAD], out=values[1])
+        largest = np.fmax.reduce(blocks[:, SPREAD])
+        np.maximum(largest, np.fmax(largest, self._blocks.tail(cells)), out=values[0])
+        runs = len(steady) - STEADY + 1
+        if runs > 0:
+            ranges = steady[:, SPREAD]
+            lasting = np.fmax.reduce(np.minimum.reduce([ranges[i : i + runs] for i in range(STEADY)]))
         if self._blocks.has_powers:
-            np.divide(sums[LINE : HIGH + 1], sums[LOW], out=values[2:])
-            values[2:][~np.isfinite(values[2:])] = np.nan
-        return _Signal(shares, values)
+            np.divide(sums[LINE : HIGH + 1], sums[LOW], out=values[1:])
+            values[1:][~np.isfinite(values[1:])] = np.nan
+        return _Signal(shares, values, lasting)
 
     def _fractions(self, signal: _Signal) -> Floats:
         """Each measure as a fraction of its limit, shape (measures, channels); 0 where nothing is known."""
         settings = self._settings
         values, usual = signal.values, self._usual
-        found = np.empty((len(REASONS), values.shape[1]))
+        channels = values.shape[1]
+        found = np.empty((len(REASONS), channels))
         np.divide(signal.shares, self._limits, out=found[:2])
         if not self._known.all():
             fit = found[:2].max(axis=0) <= 1
             common = median_of_channels(values if fit.all() else np.where(fit, values, np.nan))
             usual = np.where(self._known, usual, common)
         excess = values / usual
-        calibrated = self._known[0]
         found[2] = settings.min_amplitude / excess[0]
-        found[3] = np.where(calibrated, excess[0], excess[1]) / settings.max_amplitude
-        if calibrated.any():
-            off = np.log(excess[0]) / (MIN_DEVIATION * self._deviation)
-            found[2:4] = np.where(calibrated, np.fmin(found[2:4], [-off, off]), found[2:4])
-        np.minimum(values[2:] / self._ratio_limits, excess[2:] / settings.excess, out=found[4:])
+        found[3] = np.fmax(excess[0] / ALONE, signal.lasting / usual[0]) / settings.max_amplitude
+        # So few channels have no median: what is not known of them must not be what decides.
+        smaller = np.fmin if channels < FEWEST_CHANNELS else np.minimum
+        smaller(values[1:] / self._ratio_limits, excess[1:] / settings.excess, out=found[4:])
         return np.fmax(found, 0.0)
 
     def _why_bad(self, held: NDArray[np.int64], over: Bools, broken: Bools, fractions: Floats) -> dict[int, str]:
@@ -257,3 +262,15 @@ class ChannelMonitor:
         named = ", ".join(f"{self._names[i]} {reason}" for i, reason in list(reasons.items())[:MOST_NAMED])
         more = f" and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
         return f"bad channels {len(reasons)} of {channels}: {named}{more}"
+
+
+def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels, with ``#2`` and so on behind one that comes again."""
+    names: list[str] = []
+    for label in labels:
+        name, number = label, 1
+        while name in names or (number > 1 and name in labels):
+            number += 1
+            name = f"{label}#{number}"
+        names.append(name)
+    return tuple(names)

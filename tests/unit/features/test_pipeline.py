@@ -31,7 +31,8 @@ def pipeline(views=None, streams=(EEG, GAZE, MARKERS), length_s=1.0, hop_s=1.0, 
 
 def eeg(start_s, stop_s, segment=0, seed=0):
     first, stop = round(start_s * 250), round(stop_s * 250)
-    values = np.random.default_rng(seed).normal(size=(20_000, 3)).astype(np.float32)[first:stop]
+    steps = np.random.default_rng(seed).normal(size=(20_000, 3))
+    values = np.cumsum(steps, axis=0).astype(np.float32)[first:stop]
     return Chunk("1", np.arange(first, stop) / 250 + 1e-4, values, segment)
 
 
