@@ -221,8 +221,9 @@ def _reference(view: str, extractions: Sequence[Extraction]) -> ChannelReference
     if joined is None:
         return None
     mending = None if joined.mending is None else joined.mending.tolist()
-    windows, mean, sd = (part.tolist() for part in (joined.windows, joined.mean, joined.sd))
-    return ChannelReference(windows=windows, mean=mean, sd=sd, mending=mending)
+    return ChannelReference.model_validate(
+        {"windows": joined.windows.tolist(), "mean": joined.mean.tolist(), "mending": mending}
+    )
 
 
 def _differences(view: BundleView, stream: StreamDescription) -> list[str]:

@@ -122,7 +122,7 @@ class ChannelMonitor:
         self._interpolator = Interpolator.of(description.channel_labels)
         self._held = np.zeros(channels, dtype=np.int64)
         self._reasons: dict[int, str] = {}
-        self._sums = np.zeros((3, 3, channels))
+        self._sums = np.zeros((2, 3, channels))
         given = self._given
         self._usual = np.full((3, channels), np.nan)
         if given is not None and given.mean.shape == (3, channels):
@@ -188,7 +188,6 @@ class ChannelMonitor:
         logs = np.where(seen, logs, 0.0)
         self._sums[0] += seen
         self._sums[1] += logs
-        self._sums[2] += logs * logs
 
     def discard(self, before: int) -> None:
         """Forget old samples."""

@@ -19,13 +19,13 @@ FEWEST_CHANNELS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """Moments of the logarithms of amplitude, line ratio and high ratio over the good windows of each channel.
+    """Means of the logarithms of amplitude, line ratio and high ratio over the good windows of each channel.
 
     Parameters
     ----------
     windows : ndarray of float64, shape (3, channels)
-        How many windows each moment is of.
-    mean, sd : ndarray of float64, shape (3, channels)
+        How many windows each mean is of.
+    mean : ndarray of float64, shape (3, channels)
         Of natural logarithms; 0 where there is no window.
     mending : ndarray of float64, shape (5, features), or None
         See `rtemo.features.mending`.
@@ -33,15 +33,12 @@ class Reference:
 
     windows: Floats
     mean: Floats
-    sd: Floats
     mending: Floats | None = None
 
     @classmethod
-    def of_sums(cls, windows: Floats, first: Floats, second: Floats) -> Reference:
-        """From the number of windows, and sums of the logarithms and of their squares, each of shape (3, channels)."""
-        count = np.maximum(windows, 1)
-        mean = first / count
-        return cls(windows.copy(), mean, np.sqrt(np.maximum(second / count - mean * mean, 0.0)))
+    def of_sums(cls, windows: Floats, sums: Floats) -> Reference:
+        """From the number of windows and sums of the logarithms, both of shape (3, channels)."""
+        return cls(windows.copy(), sums / np.maximum(windows, 1))
 
     @property
     def known(self) -> Bools:
@@ -57,11 +54,9 @@ def join_references(references: Sequence[Reference]) -> Reference | None:
     total = np.maximum(windows.sum(axis=0), 1)
     means = np.stack([reference.mean for reference in references])
     mean = (windows * means).sum(axis=0) / total
-    squares = np.stack([reference.sd**2 for reference in references]) + (means - mean) ** 2
-    sd = np.sqrt((windows * squares).sum(axis=0) / total)
     mending = [reference.mending for reference in references if reference.mending is not None]
     alike = len({sums.shape for sums in mending}) == 1
-    return Reference(windows.sum(axis=0), mean, sd, np.sum(mending, axis=0) if alike else None)
+    return Reference(windows.sum(axis=0), mean, np.sum(mending, axis=0) if alike else None)
 
 
 def median_of_channels(values: Floats) -> Floats:

@@ -105,7 +105,6 @@ class Bundle:
             name: Reference(
                 np.array(given.windows),
                 np.array(given.mean),
-                np.array(given.sd),
                 None if given.mending is None else np.array(given.mending),
             )
             for name, given in found.items()

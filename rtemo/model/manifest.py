@@ -38,13 +38,12 @@ class ChannelReference(_Strict):
 
     Parameters
     ----------
-    windows, mean, sd : tuple of 3 rows, one number a channel
+    windows, mean : tuple of 3 rows, one number a channel
     mending : tuple of 5 rows, one number a feature of the extractor, or None
     """
 
     windows: Rows
     mean: Rows
-    sd: Rows
     mending: tuple[Row, Row, Row, Row, Row] | None = None
 
 
@@ -73,7 +72,7 @@ class BundleView(_Strict):
     @model_validator(mode="after")
     def _one_number_a_channel(self) -> BundleView:
         if self.reference is not None:
-            rows = (*self.reference.windows, *self.reference.mean, *self.reference.sd)
+            rows = (*self.reference.windows, *self.reference.mean)
             if {len(row) for row in rows} != {len(self.channel_labels)}:
                 raise ValueError(f"reference of view {self.name!r}: expected a number for each channel")
             if self.reference.mending is not None and len({len(row) for row in self.reference.mending}) != 1:

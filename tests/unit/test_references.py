@@ -66,7 +66,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bundle]:
 def test_a_bundle_keeps_what_was_usual(bundle: tuple[Path, Bundle]) -> None:
     folder, made = bundle
     loaded = load_bundle(folder / "bundle")
-    for part in ("windows", "mean", "sd", "mending"):
+    for part in ("windows", "mean", "mending"):
         np.testing.assert_array_equal(
             getattr(loaded.references["eeg"], part), getattr(made.references["eeg"], part), strict=True
         )
@@ -105,7 +105,7 @@ def test_a_bundle_from_before_there_were_references_loads(bundle: tuple[Path, Bu
     "change",
     [
         lambda view: view["reference"]["mean"].pop(),
-        lambda view: view["reference"]["sd"][1].pop(),
+        lambda view: view["reference"]["windows"][1].pop(),
         lambda view: view["reference"]["mending"][1].pop(),
         lambda view: view["reference"]["mean"][0].__setitem__(0, None),
         lambda view: view["reference"]["windows"][0].__setitem__(0, "many"),

@@ -97,6 +97,6 @@ def test_sums_of_recordings_add_up():
     (_, one), (_, other) = run(cap(0)), run(cap(1, seconds=20))
     joined = join_references([one, other])
     np.testing.assert_array_equal(joined.mending, one.mending + other.mending)
-    bare = Reference(one.windows, one.mean, one.sd)
+    bare = Reference(one.windows, one.mean)
     np.testing.assert_array_equal(join_references([one, bare]).mending, one.mending)
     assert join_references([bare, bare]).mending is None

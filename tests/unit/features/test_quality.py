@@ -308,17 +308,16 @@ def test_references_of_recordings_join_to_that_of_all_their_windows():
     np.testing.assert_array_equal(joined.windows, whole.windows)
     assert (whole.windows == 40).all()
     np.testing.assert_allclose(joined.mean, whole.mean, rtol=1e-9)
-    np.testing.assert_allclose(joined.sd, whole.sd, rtol=1e-6)
     blocks = signal.reshape(40, 5, 50, 12)
     parts = blocks[:, :2], blocks[:, 2:4], blocks[:, 4:]
     ranges = np.max([np.ptp(part, axis=(1, 2)) for part in parts], axis=0)
     np.testing.assert_allclose(whole.mean[0], np.log(ranges).mean(axis=0), rtol=1e-4)
     assert join_references([]) is None
-    assert join_references([whole, Reference.of_sums(*np.zeros((3, 3, 2)))]) is None
+    assert join_references([whole, Reference.of_sums(*np.zeros((2, 3, 2)))]) is None
 
 
 def test_a_reference_of_other_channels_is_passed_over():
-    reference = Reference.of_sums(*np.full((3, 3, 5), 20.0))
+    reference = Reference.of_sums(*np.full((2, 3, 5), 20.0))
     assert all(quality.bad == {} for quality in run(monitor(reference=reference), eeg(2.0)))
 
 
