@@ -260,7 +260,7 @@ session.run(Path(sys.argv[3]), "01", duration_s=30.0)
 
 def test_a_full_disk_is_an_alarm_and_predictions_go_on(live_lab: LiveLab):
     def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
     with live_lab.simulated(), live_lab.start("--duration", "9", prepare=little_room) as session:
         _, err = session.communicate(timeout=60)
