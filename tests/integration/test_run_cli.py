@@ -165,7 +165,8 @@ def test_a_demonstration_whose_replay_differs_fails_and_names_the_windows(capsys
 def test_a_view_that_drops_out_and_comes_back_under_a_new_source_id(live_lab: LiveLab):
     with live_lab.simulated("--fault", "eye:drop@6+2,eye:newid@11"):
         code, _, err = live_lab.run("--duration", "12")
-    assert (code, err) == (0, "")
+    # On a busy machine the presenter may come after the start: nobody waits for markers.
+    assert (code, err.removeprefix("warning: markers: no stream yet; the view is missing until it comes\n")) == (0, "")
     rows = live_lab.rows()
     assert all(row["available_pps"] == "1" for row in rows)
     there = "".join(row["available_eye"] for row in rows)

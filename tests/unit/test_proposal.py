@@ -69,7 +69,8 @@ def test_whatever_streams_are_there_the_proposal_loads_and_every_view_finds_its_
     try:
         proposal = propose(streams)
     except StreamError:
-        assert all(s.is_text or s.own or any(_alike(s, other) for other in streams) for s in streams)
+        # Of a stream that says nothing of itself there is only its host, which others have too.
+        assert all(s.is_text or s.own or not (s.name or s.type) or any(_alike(s, o) for o in streams) for s in streams)
         return
     config = loaded(proposal.text)
     assert tuple(config.views) == proposal.views
@@ -82,6 +83,12 @@ def test_whatever_streams_are_there_the_proposal_loads_and_every_view_finds_its_
 
 def _alike(one: StreamDescription, other: StreamDescription) -> bool:
     return one.key != other.key and (one.name, one.type, one.hostname) == (other.name, other.type, other.hostname)
+
+
+def test_streams_of_one_host_that_say_nothing_else_are_refused_with_a_listing() -> None:
+    same = [stream("1", name="", type=""), stream("2", name="0", type=""), stream("3", name="0", type="")]
+    with pytest.raises(StreamError, match="no stream can be a view"):
+        propose(same)
 
 
 def test_an_extractor_is_chosen_by_the_type_and_bands_by_the_rate() -> None:
