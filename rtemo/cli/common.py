@@ -38,6 +38,23 @@ Device = Annotated[
 ]
 
 
+def check_file(path: Path, suffix: str) -> None:
+    """Refuse to write a file under a name that is not meant for its kind, or where there is no folder for it.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    from rtemo.errors import ConfigurationError
+
+    if path.suffix != suffix:
+        raise ConfigurationError(
+            f"{path}: expected a name that ends in {suffix}.", cure="Nothing else is written over."
+        )
+    if not path.parent.is_dir() or path.is_dir():
+        raise ConfigurationError(f"{path}: expected a file in a folder that exists.", cure="Make the folder first.")
+
+
 def output() -> Console:
     """Where tables go: as wide as the terminal, or wide enough for a file."""
     from rich.console import Console

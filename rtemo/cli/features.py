@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rtemo.cli.common import ConfigOption, Recordings, Unsynchronised
+from rtemo.cli.common import ConfigOption, Recordings, Unsynchronised, check_file
 
 
 def features(
@@ -33,14 +33,10 @@ def features(
 
     from rtemo.cli.common import extract_all
     from rtemo.config import load_configuration
-    from rtemo.errors import ConfigurationError
     from rtemo.extraction import join
 
     settings = load_configuration(config)
-    if out.suffix != ".npz":
-        raise ConfigurationError(f"{out}: expected a name that ends in .npz.", cure="Nothing else is written over.")
-    if not out.parent.is_dir() or out.is_dir():
-        raise ConfigurationError(f"{out}: expected a file in a folder that exists.", cure="Make the folder first.")
+    check_file(out, ".npz")
     references = None
     if model is not None:
         from rtemo.model.bundle import load_bundle

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import Device, Seed, Unsynchronised, add_column, add_row, output, progress_bar, warn
+from rtemo.cli.common import (
+    Device,
+    Seed,
+    Unsynchronised,
+    add_column,
+    add_row,
+    check_file,
+    output,
+    progress_bar,
+    warn,
+)
 from rtemo.cli.network import Scope, SessionId, network_settings
 from rtemo.cli.simulate import FaultOption, say
 from rtemo.cli.stopping import interruptible
@@ -173,10 +183,7 @@ def _check_quality(path: Path, replay: Replay) -> None:
     """Refuse a quality table that cannot be written, or would be empty."""
     from rtemo.errors import ConfigurationError
 
-    if path.suffix != ".csv":
-        raise ConfigurationError(f"{path}: expected a name that ends in .csv.", cure="Nothing else is written over.")
-    if not path.parent.is_dir() or path.is_dir():
-        raise ConfigurationError(f"{path}: expected a file in a folder that exists.", cure="Make the folder first.")
+    check_file(path, ".csv")
     if not replay.quality_names:
         raise ConfigurationError(
             "--quality: no view is watched.", cure="Leave it out, or see [views.NAME.quality] in the configuration."

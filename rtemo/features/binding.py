@@ -97,6 +97,12 @@ def listing(streams: Iterable[StreamDescription]) -> str:
     return "; ".join(str(stream) for stream in streams) or "no stream at all"
 
 
+def channels_called(wanted: str, labels: Sequence[str]) -> list[int]:
+    """Indices of the channels with a label, as it is written or else whatever the case."""
+    exact = [i for i, label in enumerate(labels) if label == wanted]
+    return exact or [i for i, label in enumerate(labels) if label.casefold() == wanted.casefold()]
+
+
 def pick_channels(
     view: str, settings: ViewSettings, stream: StreamDescription, origin: str
 ) -> tuple[StreamDescription, Selection | None]:
@@ -112,8 +118,7 @@ def pick_channels(
     labels = stream.channel_labels
     picked: list[int] = []
     for wanted in settings.channels:
-        exact = [i for i, label in enumerate(labels) if label == wanted]
-        fitting = exact or [i for i, label in enumerate(labels) if label.casefold() == wanted.casefold()]
+        fitting = channels_called(wanted, labels)
         if len(fitting) != 1:
             problem = f"has {len(fitting)} channels {wanted!r}" if fitting else f"has no channel {wanted!r}"
             near = difflib.get_close_matches(wanted.casefold(), [label.casefold() for label in labels], n=1)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from rtemo.config import MOST_SHOWN
 from rtemo.errors import ConfigurationError
 from rtemo.features.base import Extractor
 
@@ -86,5 +87,5 @@ def _describe(problem: Any, known: list[str]) -> str:
         hint = f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known) or 'none'}"
         return f"unknown key {key!r}{hint}"
     message = problem["msg"].removeprefix("Value error, ")
-    found = "" if problem["type"] == "value_error" else f" (found {repr(problem['input'])[:200]})"
+    found = "" if problem["type"] == "value_error" else f" (found {repr(problem['input'])[:MOST_SHOWN]})"
     return f"{key!r}: {message}{found}"

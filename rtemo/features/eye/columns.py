@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.errors import ConfigurationError
+from rtemo.features.binding import channels_called
 from rtemo.features.eye.settings import EyeSettings
 from rtemo.types import Bools, Floats
 
@@ -324,8 +325,7 @@ def _frame(settings: EyeSettings) -> tuple[Floats, Floats, Floats | None]:
 
 
 def _channel(label: str, labels: tuple[str, ...], *, where: str) -> int:
-    exact = [i for i, known in enumerate(labels) if known == label]
-    fitting = exact or [i for i, known in enumerate(labels) if known.casefold() == label.casefold()]
+    fitting = channels_called(label, labels)
     if len(fitting) != 1:
         problem = f"{len(fitting)} channels are called {label!r}" if fitting else f"there is no channel {label!r}"
         near = difflib.get_close_matches(label, labels, n=1)

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtemo.features.eye.runs import run_starts
 from rtemo.features.eye.settings import EyeSettings
 from rtemo.types import Floats
 
@@ -115,11 +116,10 @@ def _runs(samples: Labelled) -> list[_Run]:
     codes, stamps_s, points, before = samples.codes, samples.stamps_s, samples.points, samples.before
     if not len(codes):
         return []
-    changes = (codes[1:] != codes[:-1]).nonzero()[0]
-    runs = len(changes) + 1
-    starts, stops = np.zeros(runs, dtype=np.intp), np.empty(runs, dtype=np.intp)
-    np.add(changes, 1, out=starts[1:])
-    stops[:-1], stops[-1] = changes, len(codes) - 1
+    starts = run_starts(codes)
+    runs = len(starts)
+    stops = np.empty_like(starts)
+    stops[:-1], stops[-1] = starts[1:] - 1, len(codes) - 1
     first, last = starts + samples.first, stops + samples.first
     origin = before[starts]
     # Looked up together: a window has few runs, and each look costs more than what it finds.

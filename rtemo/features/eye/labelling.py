@@ -13,6 +13,7 @@ from rtemo.features.eye.columns import EyeSamples, Geometry
 from rtemo.features.eye.events import CLOSED, FAST, LOST, SLOW, Labelled
 from rtemo.features.eye.levels import BIN_S, TrailingLevel
 from rtemo.features.eye.lids import Lids
+from rtemo.features.eye.runs import run_starts
 from rtemo.features.eye.settings import EyeSettings
 from rtemo.types import Bools, Floats
 
@@ -119,8 +120,7 @@ class SampleLabeller:
             closed, closing_s = closed.copy(), closing_s.copy()
         resting = np.where(closed, math.nan, speeds)
         bins = np.floor(samples.stamps_s / BIN_S).astype(np.int64)
-        cuts = [0, *((bins[1:] != bins[:-1]).nonzero()[0] + 1).tolist(), len(bins)]
-        for first, stop in pairwise(cuts):
+        for first, stop in pairwise([*run_starts(bins).tolist(), len(bins)]):
             piece, number = slice(first, stop), int(bins[first])
             if self._lids is not None:
                 shut = self._lids.take(number, samples.stamps_s[piece], samples.apertures[piece])

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from rtemo.features.eye.runs import run_starts
 from rtemo.features.spectrum import entropy_of_variance
 from rtemo.types import Bools, Floats
 
@@ -90,9 +91,7 @@ class PupilBands:
         if self._bins.size:
             bins = np.concatenate([self._bins, bins])
             pupils, seen = np.concatenate([self._waiting[0], pupils]), np.concatenate([self._waiting[1], seen])
-        changes = (bins[1:] != bins[:-1]).nonzero()[0]
-        starts = np.zeros(len(changes) + 1, dtype=np.intp)
-        np.add(changes, 1, out=starts[1:])
+        starts = run_starts(bins)
         # The last bin may get more samples: it waits.
         whole, rest = starts[:-1], int(starts[-1])
         self._bins, self._waiting = bins[rest:], (pupils[rest:], seen[rest:])
