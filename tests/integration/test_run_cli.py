@@ -271,7 +271,8 @@ def test_a_full_disk_is_an_alarm_and_predictions_go_on(live_lab: LiveLab):
     assert len(rows) >= 7
     assert [int(row["window"]) for row in rows] == list(range(int(rows[0]["window"]), int(rows[-1]["window"]) + 1))
     kinds = [event["event"] for event in live_lab.events()]
-    assert "recorder-error" in kinds
+    # Whether the footers still fit behind the last whole chunk is chance, and so is their "recorder-error".
+    assert "disk-full" in kinds
     assert "recorder-lost" in kinds
     # What is in the file is whole.
     source = XdfSource(live_lab.session() / "recording.xdf")
