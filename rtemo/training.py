@@ -18,10 +18,12 @@ from rtemo.evaluation.evaluate import evaluate
 from rtemo.extraction import Extraction, join, label_indices
 from rtemo.features.reference import join_references
 from rtemo.features.standardise import Standardiser
-from rtemo.model.bundle import Bundle, BundleView, ChannelReference, Probe, TrainingRecording
+from rtemo.model.bundle import Bundle, BundleView, ChannelReference, TrainingRecording
+from rtemo.model.data import MIN_PROBE_TRIALS, whole_trials
+from rtemo.model.labelled import take_windows, thin
 from rtemo.model.predict import Predictor
-from rtemo.model.refit import refit
-from rtemo.model.settings import make_settings
+from rtemo.model.refit import left_out, refit
+from rtemo.model.settings import SimvaeSettings, make_settings
 from rtemo.model.train import EpochReport, TrainingData, train
 from rtemo.types import FeatureTable, Floats, StreamDescription
 
@@ -101,8 +103,13 @@ def train_bundle(
     Returns
     -------
     Training
-        Whole labelled trials that the first go held out are the bundle's probe, and its metrics are theirs. With
-        ``refit`` (the default) the model has then learnt from them too; ``metrics["refitted"]`` says so.
+        The bundle's metrics are those of the first go on all trials that it held out. Its probe is those of them that
+        the model never learns from: weights, front end and ``standardise = "calibration"`` know nothing of their
+        windows, though they know, without labels, of windows that lie across a trial's edge. What was usual for the
+        channels (``references``) is told by whole recordings, as is ``standardise = "recording"``. Where no trial
+        could be spared for good the probe is all that the first go held out, and ``metrics["refitted"]`` is true: the
+        model has learnt from its labels. With ``refit = false`` it has seen the probe's windows, but not their labels.
+        The bundle's calibration windows are the other labelled ones, thinned.
 
     Raises
     ------
@@ -120,18 +127,17 @@ def train_bundle(
                 f"view {view!r} has no stream in any of the {len(extractions)} recordings.",
                 cure="Take it out of the configuration, or add a recording that has it.",
             )
-    features = {view: table.features[view] for view in config.views}
-    available = {view: table.available[view] for view in config.views}
-    calibration = Standardiser.fit(features, available) if config.standardise == "calibration" else None
-    views = standardise(table, config, calibration)
-    truth = label_indices(table, config.labels)
-    data = TrainingData(views=views, labels=truth, groups=table.trial, class_names=tuple(config.labels))
+    standardiser = _standardiser(table, config, settings, seed) if config.standardise == "calibration" else None
+    data = _training_data(table, config, standardiser)
+    views, truth = data.views, data.labels
     first = train(data, settings, seed=seed, device=device, on_epoch=on_epoch, checkpoint=checkpoint, resume=resume)
     model = refit(first, data, seed=seed, device=device, on_epoch=on_epoch, checkpoint=checkpoint, resume=resume)
     held = first.held_out
     warnings = []
     metrics: dict[str, object] = {}
-    probe = None
+    # A model that has learnt from all trials is guarded by those that the first go held out: better than nothing.
+    guard = model.probe if model.probe.any() else held
+    refitted = bool(held.any() and not model.probe.any())
     if held.any():
         # Figures are those of the go that never trained on these windows.
         predictor = Predictor(first, device="cpu")
@@ -139,8 +145,7 @@ def train_bundle(
         result = evaluate(
             _rows(table, held), mine, config.labels, lambda given: predictor.predict_many(given).probabilities
         )
-        metrics = {"held_out": result.to_dict()["conditions"], "refitted": model is not first}
-        probe = Probe({view: x.astype(np.float32) for view, x in mine.items()}, truth[held], table.trial[held])
+        metrics = {"held_out": result.to_dict()["conditions"], "refitted": refitted}
         figures = result.conditions["complete"]
         told = f"held-out trials: accuracy {figures.accuracy:.2f}, balanced {figures.balanced_accuracy:.2f}"
     else:
@@ -148,20 +153,28 @@ def train_bundle(
         warnings.append(
             "too few labelled trials to hold any out: nothing is known of the accuracy, and the bundle has no probe"
         )
+    if refitted and settings.probe_fraction > 0:
+        warnings.append(
+            f"no trial was kept from the model for good, which takes {MIN_PROBE_TRIALS} of each label, and every view "
+            "in others: it has learnt from the bundle's probe"
+        )
     if config.standardise == "recording":
         warnings.append(
             'standardise = "recording": each recording is standardised by its own windows (transductive); '
             "a live session cannot do that"
         )
+    there = np.any([np.isfinite(x).all(axis=1) for x in views.values()], axis=0)
+    known = there & (truth >= 0) & ~whole_trials(data, guard)
     bundle = Bundle(
         model=model,
         configuration=config,
         views=tuple(_bundle_view(view, table.names[view], extractions) for view in config.views),
-        standardiser=calibration,
+        standardiser=standardiser,
         recordings=tuple(_provenance(extraction, i < len(labelled)) for i, extraction in enumerate(extractions)),
         versions={"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
         metrics=metrics,
-        probe=probe,
+        probe=take_windows(guard, views, truth, table.trial, table.recording) if guard.any() else None,
+        calibration=take_windows(thin(known, truth, table.recording), views, truth, table.trial, table.recording),
     )
     counts = {label: int((truth == i).sum()) for i, label in enumerate(config.labels)}
     listing = ", ".join(f"{label} {count}" for label, count in counts.items())
@@ -170,6 +183,24 @@ def train_bundle(
         f"unlabelled {int((truth < 0).sum())}); {told}"
     )
     return Training(bundle, summary, tuple(warnings))
+
+
+def _training_data(table: FeatureTable, config: Configuration, standardiser: Standardiser | None) -> TrainingData:
+    return TrainingData(
+        views=standardise(table, config, standardiser),
+        labels=label_indices(table, config.labels),
+        groups=table.trial,
+        class_names=tuple(config.labels),
+    )
+
+
+def _standardiser(table: FeatureTable, config: Configuration, settings: SimvaeSettings, seed: int) -> Standardiser:
+    """Moments of all windows but those of the probe's trials."""
+    features = {view: table.features[view] for view in config.views}
+    available = {view: table.available[view] for view in config.views}
+    # Which trials these are depends on the views that are there, and not on how they are scaled.
+    spared = left_out(_training_data(table, config, Standardiser.fit(features, available)), settings, seed)
+    return Standardiser.fit(features, {view: there & ~spared for view, there in available.items()})
 
 
 def _rows(table: FeatureTable, rows: NDArray[np.bool_]) -> FeatureTable:

@@ -1,4 +1,4 @@
-"""A saved model: ``model.safetensors``, ``bundle.json``, ``probe.safetensors`` in a folder; nothing is executed."""
+"""A saved model: a folder of JSON and safetensors (the model, its probe, its calibration); nothing is executed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rtemo.errors import BundleError, ModelError
 from rtemo.features.reference import Reference
 from rtemo.features.standardise import Standardiser
 from rtemo.model.front_end import FrontEnd, ViewMap
+from rtemo.model.labelled import LabelledWindows, check_windows, read_windows, tensors_of
 from rtemo.model.manifest import (
     CURE,
     BundleView,
@@ -36,30 +37,18 @@ from rtemo.model.simvae import Simvae
 from rtemo.model.tensors import expect, read_tensors, take
 from rtemo.model.trained import EpochReport, TrainedModel
 
-__all__ = ["Bundle", "BundleView", "ChannelReference", "Probe", "TrainingRecording", "load_bundle", "save_bundle"]
+__all__ = [
+    "Bundle",
+    "BundleView",
+    "ChannelReference",
+    "LabelledWindows",
+    "TrainingRecording",
+    "load_bundle",
+    "save_bundle",
+]
 
-MANIFEST, MODEL, PROBE = "bundle.json", "model.safetensors", "probe.safetensors"
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Held-out labelled windows, by which a live session notices that a model has gone astray.
-
-    Parameters
-    ----------
-    views : mapping of str to ndarray of float32, shape (windows, D_v)
-        Standardised; NaN where missing.
-    labels, trials : ndarray of int64, shape (windows,)
-    """
-
-    views: Mapping[str, NDArray[np.float32]]
-    labels: NDArray[np.int64]
-    trials: NDArray[np.int64]
-
-    @property
-    def available(self) -> NDArray[np.bool_]:
-        """The mask, (windows, V)."""
-        return np.stack([np.isfinite(x).all(axis=1) for x in self.views.values()], axis=1)
+MANIFEST, MODEL = "bundle.json", "model.safetensors"
+PROBE, CALIBRATION = "probe.safetensors", "calibration.safetensors"
 
 
 @dataclass(frozen=True)
@@ -80,7 +69,11 @@ class Bundle:
         Of rtemo, Python, torch, ... when the model was trained.
     metrics : dict
         Held-out figures, any JSON.
-    probe : Probe or None
+    probe : LabelledWindows or None
+        Whole trials that were held out, by which a live session notices that its model has gone astray. Whether the
+        model has learnt from them all the same, ``metrics["refitted"]`` says.
+    calibration : LabelledWindows or None
+        Labelled windows that the model learnt from, to be shown again while it adapts; none of the probe's trials.
     """
 
     model: TrainedModel
@@ -90,12 +83,19 @@ class Bundle:
     recordings: tuple[TrainingRecording, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    probe: Probe | None = None
+    probe: LabelledWindows | None = None
+    calibration: LabelledWindows | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names."""
         return self.model.class_names
+
+    @property
+    def labelled(self) -> dict[str, LabelledWindows]:
+        """The labelled windows that there are, by the file that holds them."""
+        found = {PROBE: self.probe, CALIBRATION: self.calibration}
+        return {name: windows for name, windows in found.items() if windows is not None}
 
     @property
     def references(self) -> dict[str, Reference]:
@@ -141,9 +141,8 @@ def save_bundle(folder: str | Path, bundle: Bundle) -> None:
     stale = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
-        tensors = {MODEL: _model_tensors(bundle)} | (
-            {} if bundle.probe is None else {PROBE: _probe_tensors(bundle.probe)}
-        )
+        tensors = {MODEL: _model_tensors(bundle)}
+        tensors |= {name: tensors_of(windows) for name, windows in bundle.labelled.items()}
         for name, content in tensors.items():
             save_file({key: value.contiguous() for key, value in content.items()}, fresh / name)
         digests = {name: hashlib.sha256((fresh / name).read_bytes()).hexdigest() for name in tensors}
@@ -193,10 +192,18 @@ def load_bundle(folder: str | Path) -> Bundle:
                 by_view[view.name] = value.numpy()
         standardiser = Standardiser(moments["mean"], moments["std"])
     expect(folder / MODEL, "tensors beside those of the model", [], sorted(tensors)[:3])
-    probe = None
-    if PROBE in manifest.files:
-        content = read_tensors(folder / PROBE, manifest.files[PROBE])
-        probe = _load_probe(folder / PROBE, manifest, content, dims)
+    labelled = {
+        name: read_windows(
+            folder / name,
+            manifest.files[name],
+            dict(zip(names, dims, strict=True)),
+            classes=len(manifest.labels),
+            recordings=len(manifest.recordings),
+            dated=name == PROBE,
+        )
+        for name in (PROBE, CALIBRATION)
+        if name in manifest.files
+    }
     return Bundle(
         model=trained,
         views=manifest.views,
@@ -205,7 +212,8 @@ def load_bundle(folder: str | Path) -> Bundle:
         recordings=manifest.recordings,
         versions=manifest.versions,
         metrics=manifest.metrics,
-        probe=probe,
+        probe=labelled.get(PROBE),
+        calibration=labelled.get(CALIBRATION),
     )
 
 
@@ -246,8 +254,14 @@ def _check_parts(folder: Path, bundle: Bundle) -> None:
     expect(folder, "labels of the configuration", trained.class_names, tuple(bundle.configuration.labels))
     expect(folder, "views of the configuration", trained.views, tuple(bundle.configuration.views))
     expect(folder, "a standardiser", bundle.configuration.standardise == "calibration", bundle.standardiser is not None)
-    if bundle.probe is not None:
-        expect(folder, "views of the probe", set(trained.views), set(bundle.probe.views))
+    for name, windows in bundle.labelled.items():
+        check_windows(
+            folder / name,
+            windows,
+            dict(zip(trained.views, trained.dims, strict=True)),
+            classes=len(trained.class_names),
+            recordings=len(bundle.recordings),
+        )
 
 
 def _model_tensors(bundle: Bundle) -> dict[str, Tensor]:
@@ -264,12 +278,6 @@ def _model_tensors(bundle: Bundle) -> dict[str, Tensor]:
                 np.asarray(bundle.standardiser.std[name], dtype=np.float64)
             )
     return tensors
-
-
-def _probe_tensors(probe: Probe) -> dict[str, Tensor]:
-    tensors = {f"view.{name}": torch.from_numpy(np.asarray(x, dtype=np.float32)) for name, x in probe.views.items()}
-    labels = {"labels": probe.labels, "trials": probe.trials}
-    return tensors | {name: torch.from_numpy(np.asarray(value, dtype=np.int64)) for name, value in labels.items()}
 
 
 def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims: tuple[int, ...]) -> TrainedModel:
@@ -328,17 +336,3 @@ def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims
         ),
         seed=manifest.seed,
     )
-
-
-def _load_probe(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims: tuple[int, ...]) -> Probe:
-    windows = len(tensors["labels"]) if "labels" in tensors and tensors["labels"].dim() == 1 else 0
-    labels = take(path, tensors, "labels", (windows,), torch.int64).numpy()
-    trials = take(path, tensors, "trials", (windows,), torch.int64).numpy()
-    in_range = bool(((labels >= 0) & (labels < len(manifest.labels))).all())
-    expect(path, "labels within those of the bundle", True, in_range)
-    views = {
-        view.name: take(path, tensors, f"view.{view.name}", (windows, dim), torch.float32).numpy()
-        for view, dim in zip(manifest.views, dims, strict=True)
-    }
-    expect(path, "tensors beside those of the probe", [], sorted(tensors)[:3])
-    return Probe(views, labels, trials)

@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.errors import ModelError
+from rtemo.model.settings import SimvaeSettings
+
+MIN_PROBE_TRIALS = 5
+"""Where a class has fewer labelled trials, none can be spared: the model learns from all of them."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -102,6 +106,11 @@ def check(data: TrainingData) -> Bools:
     return available
 
 
+def usable_windows(available: Bools, settings: SimvaeSettings) -> Bools:
+    """Windows that training uses at all, (windows,): those with some view, or with all of them."""
+    return np.asarray(available.all(axis=1) if settings.missing == "drop" else available.any(axis=1))
+
+
 def held_out(data: TrainingData, usable: Bools, fraction: float, at_least: int, seed: int) -> Bools:
     """Labelled windows to stop early by: whole trials, about `fraction` of those of each class.
 
@@ -122,7 +131,7 @@ def held_out(data: TrainingData, usable: Bools, fraction: float, at_least: int, 
     """
     none = np.zeros(len(data), dtype=bool)
     labelled = usable & (data.labels >= 0)
-    groups = np.where(data.groups >= 0, data.groups, -1 - np.arange(len(data)))
+    groups = trials_of(data)
     rng = np.random.default_rng([seed, 1])
     chosen: set[int] = set()
     for label in range(len(data.class_names)):
@@ -133,3 +142,57 @@ def held_out(data: TrainingData, usable: Bools, fraction: float, at_least: int, 
     out = labelled & np.isin(groups, list(chosen))
     remaining = np.bincount(data.labels[labelled & ~out], minlength=len(data.class_names))
     return out if out.sum() >= at_least and (remaining > 0).all() else none
+
+
+def probe_windows(data: TrainingData, held: Bools, settings: SimvaeSettings, seed: int) -> Bools:
+    """Labelled windows that the model is never to learn from: some whole trials of those held out.
+
+    Parameters
+    ----------
+    data : TrainingData
+    held : ndarray of bool, shape (windows,)
+        As `held_out` gave it.
+    settings : SimvaeSettings
+        ``probe_fraction`` of the labelled trials of each class are chosen, at least one.
+    seed : int
+
+    Returns
+    -------
+    ndarray of bool, shape (windows,)
+        All False where nothing was held out, nothing is wished, a class has fewer than `MIN_PROBE_TRIALS` labelled
+        trials, or a view is there in these trials alone.
+    """
+    none = np.zeros(len(data), dtype=bool)
+    if settings.probe_fraction <= 0 or not held.any():
+        return none
+    available = check(data)
+    labelled = usable_windows(available, settings) & (data.labels >= 0)
+    groups = trials_of(data)
+    rng = np.random.default_rng([seed, 4])
+    chosen: set[int] = set()
+    for label in range(len(data.class_names)):
+        of_class = data.labels == label
+        trials = len(np.unique(groups[labelled & of_class]))
+        if trials < MIN_PROBE_TRIALS:
+            return none
+        spared = max(1, round(settings.probe_fraction * trials))
+        chosen.update(rng.permutation(np.unique(groups[held & of_class]))[:spared].tolist())
+    out = held & np.isin(groups, list(chosen))
+    return out if available[~whole_trials(data, out)].any(axis=0).all() else none
+
+
+def whole_trials(data: TrainingData, rows: Bools) -> Bools:
+    """All windows of the trials that some windows are of, labelled or not, usable or not; shape (windows,)."""
+    groups = trials_of(data)
+    return np.isin(groups, np.unique(groups[rows]))
+
+
+def trials_of(data: TrainingData) -> Ints:
+    """Trial of each window, (windows,); one of its own, below 0, for each window that lies in none."""
+    return np.where(data.groups >= 0, data.groups, -1 - np.arange(len(data)))
+
+
+def rows_of(data: TrainingData, rows: Bools) -> TrainingData:
+    """Some windows of training data."""
+    views = {name: x[rows] for name, x in data.views.items()}
+    return TrainingData(views, data.labels[rows], data.groups[rows], data.class_names)

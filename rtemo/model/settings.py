@@ -85,9 +85,12 @@ class SimvaeSettings(BaseModel):
         Early stopping holds out whole labelled trials of each class; where fewer than ``validation_windows`` labelled
         windows would be held out, or a class has a single trial, training runs its full length instead. It stops after
         ``patience`` epochs without improvement of the held-out classification loss.
-    refit
-        Whether to train once more on all labelled windows where some were held out; figures and temperature are those
-        of the first go.
+    refit, probe_fraction
+        Whether to train once more where trials were held out, then on all windows but those of the probe; figures and
+        temperature are those of the first go. The probe guards a model that adapts: this share of the labelled trials
+        of each class (at least one, and at most those that the first go held out), which the second go never learns
+        from. Where a class has fewer than five labelled trials, or with 0, the second go learns from everything, and
+        the probe is what the first go held out. Without ``refit`` it is that too.
     temperature
         Whether one temperature is fitted on the held-out labelled windows.
     imputations
@@ -140,6 +143,7 @@ class SimvaeSettings(BaseModel):
     validation_windows: Annotated[int, Field(ge=1)] = 30
     patience: Annotated[int, Field(ge=1)] = 30
     refit: bool = True
+    probe_fraction: Fraction = 0.1
     temperature: bool = True
     imputations: Annotated[int, Field(ge=0, le=1024)] = 32
 

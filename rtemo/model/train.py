@@ -15,7 +15,7 @@ from torch.nn import functional
 from rtemo.errors import ModelError
 from rtemo.model.batches import Draw, Sampler
 from rtemo.model.checkpoint import Progress, fingerprint, load_checkpoint, save_checkpoint
-from rtemo.model.data import TrainingData, check, held_out
+from rtemo.model.data import TrainingData, check, held_out, usable_windows
 from rtemo.model.front_end import fit_front_end
 from rtemo.model.objective import Batch, LossTerms, Noise, loss_terms
 from rtemo.model.settings import SimvaeSettings
@@ -65,7 +65,7 @@ def train(
     """
     on = resolve_device(device)
     available = check(data)
-    usable = np.asarray(available.all(axis=1) if settings.missing == "drop" else available.any(axis=1))
+    usable = usable_windows(available, settings)
     classes = len(data.class_names)
     held = held_out(data, usable, settings.validation_fraction, settings.validation_windows, seed)
     known = np.where(usable & ~held, data.labels, -1)
@@ -154,6 +154,7 @@ def train(
         history=tuple(progress.history),
         seed=seed,
         held_out=held,
+        probe=held,
     )
 
 

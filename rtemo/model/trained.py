@@ -64,6 +64,9 @@ class TrainedModel:
     held_out : ndarray of bool, shape (windows,)
         Which windows of the training data were held out, for early stopping and the temperature; empty in a model that
         was loaded.
+    probe : ndarray of bool, shape (windows,)
+        Which of these the model has not learnt from at all (`refit`), or not from their labels (`train`); all False
+        where it learnt from every one, and empty in a model that was loaded.
     """
 
     model: Simvae
@@ -77,6 +80,7 @@ class TrainedModel:
     history: tuple[EpochReport, ...] = field(default=(), repr=False)
     seed: int = 0
     held_out: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
+    probe: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
 
 
 def resolve_device(device: str) -> torch.device:

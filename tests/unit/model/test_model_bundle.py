@@ -20,11 +20,15 @@ from toys import make_data
 from rtemo.config import Configuration, parse_configuration
 from rtemo.errors import BundleError
 from rtemo.features.standardise import Standardiser
-from rtemo.model.bundle import Bundle, BundleView, Probe, TrainingRecording, load_bundle, save_bundle
+from rtemo.model.bundle import Bundle, BundleView, TrainingRecording, load_bundle, save_bundle
+from rtemo.model.labelled import take_windows
 from rtemo.model.manifest import _digest
 from rtemo.model.predict import Predictor
 from rtemo.model.settings import make_settings
 from rtemo.model.train import train
+
+LABELLED = ["probe.safetensors", "calibration.safetensors"]
+FILES = ["bundle.json", "model.safetensors", *LABELLED]
 
 
 def _configuration(views: tuple[str, ...], standardise: str) -> Configuration:
@@ -54,8 +58,9 @@ def _make(front_end: str = "pca") -> Bundle:
     )
     mean = {view.name: np.arange(len(view.feature_names), dtype=float) for view in views}
     std = {name: np.where(value == 1, np.nan, value) for name, value in mean.items()}
-    probe = Probe(
-        {name: x[:20].astype(np.float32) for name, x in data.views.items()}, data.labels[:20], data.groups[:20]
+    recording, first = np.zeros(len(data), dtype=np.int64), np.arange(len(data)) < 20
+    probe, calibration = (
+        take_windows(rows, data.views, data.labels, data.groups, recording) for rows in (first, ~first)
     )
     return Bundle(
         model=trained,
@@ -66,6 +71,7 @@ def _make(front_end: str = "pca") -> Bundle:
         versions={"rtemo": "0.1.0", "torch": torch.__version__},
         metrics={"complete": {"accuracy": 0.9, "ece": float("nan")}},
         probe=probe,
+        calibration=calibration,
     )
 
 
@@ -114,15 +120,24 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path: Path, front_end: str) -> 
     for view in bundle.model.views:
         assert_array_equal(loaded.standardiser.mean[view], bundle.standardiser.mean[view])
         assert_array_equal(loaded.standardiser.std[view], bundle.standardiser.std[view])
-        assert_array_equal(loaded.probe.views[view], bundle.probe.views[view])
-    assert_array_equal(loaded.probe.available, bundle.probe.available)
+    for ours, theirs in ((bundle.probe, loaded.probe), (bundle.calibration, loaded.calibration)):
+        assert list(theirs.views) == list(ours.views)
+        for view, x in ours.views.items():
+            assert_array_equal(theirs.views[view], x, strict=True)
+        for part in ("labels", "trials", "recordings", "available"):
+            assert_array_equal(getattr(theirs, part), getattr(ours, part), strict=True)
+    assert (len(loaded.probe), len(loaded.calibration)) == (20, 100)
 
 
-def test_a_bundle_may_lack_probe_and_standardiser(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_bundle_may_lack_labelled_windows_and_standardiser(bundle: Bundle, tmp_path: Path) -> None:
     configuration = _configuration(bundle.model.views, standardise="recording")
-    save_bundle(tmp_path / "b", replace(bundle, probe=None, standardiser=None, configuration=configuration))
+    save_bundle(
+        tmp_path / "b", replace(bundle, probe=None, calibration=None, standardiser=None, configuration=configuration)
+    )
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["bundle.json", "model.safetensors"]
     loaded = load_bundle(tmp_path / "b")
     assert loaded.probe is None
+    assert loaded.calibration is None
     assert loaded.standardiser is None
 
 
@@ -163,7 +178,7 @@ def _same_json(a: bytes, b: bytes) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "model.safetensors", "probe.safetensors"])
+@pytest.mark.parametrize("name", FILES)
 def test_every_flipped_byte_is_noticed(folder: Path, name: str) -> None:
     path = folder / name
     content = bytearray(path.read_bytes())
@@ -177,7 +192,7 @@ def test_every_flipped_byte_is_noticed(folder: Path, name: str) -> None:
             load_bundle(folder)
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "model.safetensors", "probe.safetensors"])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("left", [0, 10, 0.5, -2])
 def test_a_truncated_file_is_refused(folder: Path, name: str, left: float) -> None:
     content = (folder / name).read_bytes()
@@ -187,7 +202,7 @@ def test_a_truncated_file_is_refused(folder: Path, name: str, left: float) -> No
         load_bundle(folder)
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "model.safetensors", "probe.safetensors"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_gone_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(BundleError, match=name):
@@ -297,9 +312,40 @@ def test_tensors_that_do_not_fit_are_refused(
         load_bundle(folder)
 
 
-def test_a_probe_with_labels_of_another_bundle_is_refused(folder: Path) -> None:
-    _edit_tensors(folder, lambda tensors: tensors["labels"].fill_(5), "probe.safetensors")
-    with pytest.raises(BundleError, match="labels within those of the bundle"):
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda t: t["labels"].fill_(5), "labels within those of the bundle"),
+        (lambda t: t["labels"].fill_(-1), "labels within those of the bundle"),
+        (lambda t: t["recordings"].fill_(1), "recordings within those of the bundle"),
+        (lambda t: t["recordings"].fill_(-2), "recordings within those of the bundle"),
+        (lambda t: t["trials"].fill_(-(2**62)), "trials from -1 on"),
+        (lambda t: t.pop("labels"), "expected a tensor 'labels'"),
+        (lambda t: t.pop("view.b"), "expected a tensor 'view.b'"),
+        (lambda t: t.update(labels=t["labels"][:, None].contiguous()), "shape"),
+        (lambda t: t.update(trials=t["trials"][1:].clone()), "shape"),
+        (lambda t: t.update({"view.a": t["view.a"][:, 1:].contiguous()}), "shape"),
+        (lambda t: t.update({"view.a": t["view.a"].double()}), "type"),
+        (lambda t: t.update(recordings=t["recordings"].int()), "type"),
+        (lambda t: t["view.a"][0].fill_(float("inf")), "only finite numbers, or none"),
+        (lambda t: t["view.a"][:, 0].fill_(float("nan")), "only finite numbers, or none"),
+        (lambda t: t.update(more=torch.zeros(1)), "tensors beside those of labelled windows: .*more"),
+    ],
+)
+def test_labelled_windows_that_do_not_fit_are_refused(
+    folder: Path, name: str, change: Callable[[dict[str, torch.Tensor]], None], reason: str
+) -> None:
+    _edit_tensors(folder, change, name)
+    with pytest.raises(BundleError, match=f"{name}: .*{reason}"):
+        load_bundle(folder)
+
+
+def test_a_probe_from_before_recordings_were_written_loads(folder: Path) -> None:
+    _edit_tensors(folder, lambda tensors: tensors.pop("recordings"), "probe.safetensors")
+    assert_array_equal(load_bundle(folder).probe.recordings, np.full(20, -1))
+    _edit_tensors(folder, lambda tensors: tensors.pop("recordings"), "calibration.safetensors")
+    with pytest.raises(BundleError, match=r"calibration\.safetensors: expected a tensor 'recordings'"):
         load_bundle(folder)
 
 
@@ -307,6 +353,10 @@ def test_parts_that_do_not_belong_together_are_not_saved(bundle: Bundle, tmp_pat
     for wrong in (
         replace(bundle, views=bundle.views[::-1]),
         replace(bundle, standardiser=None),
+        replace(bundle, recordings=()),
+        replace(bundle, probe=replace(bundle.probe, labels=bundle.probe.labels + 3)),
+        replace(bundle, calibration=replace(bundle.calibration, trials=bundle.calibration.trials[1:])),
+        replace(bundle, calibration=replace(bundle.calibration, views={"a": bundle.calibration.views["a"]})),
         replace(bundle, views=(bundle.views[0].model_copy(update={"feature_names": ("x",)}), bundle.views[1])),
     ):
         with pytest.raises(BundleError, match="expected"):

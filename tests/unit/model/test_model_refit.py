@@ -1,34 +1,78 @@
-"""The second go learns from every label, and leaves the figures to the first."""
+"""The second go learns from all but the probe, and leaves the figures to the first."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from toys import make_data
 
-from rtemo.model.refit import refit
+from rtemo.model.data import rows_of
+from rtemo.model.refit import left_out, refit
 from rtemo.model.settings import make_settings
-from rtemo.model.train import cooling, train
+from rtemo.model.train import TrainedModel, cooling, train
 
 SETTINGS = make_settings(
     "default", {"steps": 60, "batch_size": 32, "hidden": (16, 8), "latent": 4, "pca_size": 4, "validation_windows": 10}
 )
 
 
-def test_it_is_the_training_on_all_labels() -> None:
+def same(first: TrainedModel, second: TrainedModel) -> bool:
+    """Whether two models are equal to the bit."""
+    maps = zip(first.front_end.maps, second.front_end.maps, strict=True)
+    weights = second.model.state_dict()
+    return all(torch.equal(weights[name], value) for name, value in first.model.state_dict().items()) and all(
+        np.array_equal(ours.offset, theirs.offset) and np.array_equal(ours.matrix, theirs.matrix)
+        for ours, theirs in maps
+    )
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1])
+def test_it_is_the_training_on_all_but_the_probe(fraction: float) -> None:
     data, _ = make_data(300, labelled=0.5, missing=0.1)
-    first = train(data, SETTINGS, device="cpu")
+    settings = SETTINGS.model_copy(update={"probe_fraction": fraction})
+    first = train(data, settings, device="cpu")
     assert first.held_out.any()
     final = refit(first, data, device="cpu")
-    whole = train(data, SETTINGS.model_copy(update={"validation_fraction": 0.0}), device="cpu")
+    rest = rows_of(data, ~final.probe)
+    assert len(rest) == (300 if fraction == 0 else 270)
+    whole = train(rest, settings.model_copy(update={"validation_fraction": 0.0}), device="cpu")
     assert first.history[-1].epoch == first.history[-1].epochs
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(final.model.state_dict()[name], value)
+    assert same(final, whole)
     assert final.temperature == first.temperature
     assert final.settings == first.settings
     np.testing.assert_array_equal(final.held_out, first.held_out)
+
+
+def test_what_the_probe_holds_changes_no_weight() -> None:
+    data, _ = make_data(300, labelled=0.5, missing=0.1)
+    first = train(data, SETTINGS, device="cpu")
+    final = refit(first, data, device="cpu")
+    assert set(np.unique(data.labels[final.probe])) == {0, 1, 2}
+    views = {name: np.where(final.probe[:, None], 9.0 - x, x) for name, x in data.views.items()}
+    labels = np.where(final.probe, (data.labels + 1) % 3, data.labels)
+    # The same trials are the probe though their labels are wrong now: each class still has as many.
+    lied = refit(first, replace(data, views=views, labels=labels), device="cpu")
+    np.testing.assert_array_equal(lied.probe, final.probe)
+    assert same(lied, final)
+    learnt = data.groups == data.groups[~first.held_out][0]
+    views = {name: np.where(learnt[:, None], 9.0 - x, x) for name, x in data.views.items()}
+    assert not same(refit(first, replace(data, views=views), device="cpu"), final)
+
+
+def test_what_is_left_out_is_known_before_the_training() -> None:
+    data, _ = make_data(300, labelled=0.5, missing=0.1)
+    unlabelled = np.arange(300) % 10 == 0
+    data = replace(data, labels=np.where(unlabelled, -1, data.labels))
+    out = left_out(data, SETTINGS, seed=3)
+    probe = refit(train(data, SETTINGS, seed=3, device="cpu"), data, seed=3, device="cpu").probe
+    # The windows of a trial that have no label go with the others.
+    assert out.sum() == 30
+    np.testing.assert_array_equal(probe, out & ~unlabelled & np.isfinite(np.hstack(list(data.views.values()))).any(1))
+    assert not left_out(data, SETTINGS.model_copy(update={"refit": False}), seed=3).any()
 
 
 def test_without_a_hold_out_or_the_wish_the_first_go_stays() -> None:

@@ -12,7 +12,7 @@ from toys import make_data
 
 from rtemo.errors import ConfigurationError, ModelError
 from rtemo.model.batches import Sampler, random_submask
-from rtemo.model.data import TrainingData, check, held_out
+from rtemo.model.data import MIN_PROBE_TRIALS, TrainingData, check, held_out, probe_windows
 from rtemo.model.predict import Predictor
 from rtemo.model.settings import make_settings
 from rtemo.model.train import EpochReport, TrainedModel, train
@@ -231,6 +231,36 @@ def test_nothing_is_held_out_where_labels_are_few() -> None:
     assert trained.history[-1].validation is None
     assert len(trained.history) == SETTINGS.epochs
     assert trained.temperature == 1.0
+
+
+def test_the_probe_is_some_of_the_held_out_trials_of_every_class() -> None:
+    data, _ = make_data(1200)
+    held = held_out(data, np.ones(1200, dtype=bool), 0.2, 30, seed=0)
+    for fraction, trials in ((0.01, 1), (0.1, 4), (0.9, 8)):
+        probe = probe_windows(data, held, SETTINGS.model_copy(update={"probe_fraction": fraction}), seed=0)
+        assert held[probe].all()
+        for label in range(3):
+            assert len(np.unique(data.groups[probe & (data.labels == label)])) == trials
+        assert probe.sum() == 3 * 10 * trials
+
+
+def test_no_trial_is_spared_for_good_where_there_are_few_or_none_is_wished() -> None:
+    for trials, spared in ((MIN_PROBE_TRIALS - 1, 0), (MIN_PROBE_TRIALS, 30)):
+        data, _ = make_data(30 * trials)
+        held = held_out(data, np.ones(len(data), dtype=bool), 0.2, 30, seed=0)
+        assert held.any()
+        assert probe_windows(data, held, SETTINGS, seed=0).sum() == spared
+        assert not probe_windows(data, held, SETTINGS.model_copy(update={"probe_fraction": 0.0}), seed=0).any()
+        assert not probe_windows(data, np.zeros_like(held), SETTINGS, seed=0).any()
+
+
+def test_trials_that_alone_have_a_view_are_not_spared() -> None:
+    data, _ = make_data(300)
+    held = held_out(data, np.ones(300, dtype=bool), 0.2, 30, seed=0)
+    views = {**data.views, "b": np.where(held[:, None], data.views["b"], np.nan)}
+    settings = SETTINGS.model_copy(update={"probe_fraction": 0.2})
+    assert probe_windows(data, held, settings, seed=0).any()
+    assert not probe_windows(replace(data, views=views), held, settings, seed=0).any()
 
 
 def test_labels_that_are_held_out_teach_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
