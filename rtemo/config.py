@@ -152,6 +152,64 @@ class HealthSettings(_Strict):
         return self
 
 
+class AdaptationSettings(_Strict):
+    """What a session may learn from its own windows, and what holds it back; see docs/adaptation.md.
+
+    Parameters
+    ----------
+    mode
+        ``off``; ``recentre``: shift and scale of the model's inputs follow the session; ``guarded``: gradient steps on
+        a copy of the model as well.
+    every
+        Accepted windows from one update to the next.
+    max_bad_channels, min_confidence, max_novelty
+        Gates: a window teaches nothing where more than this fraction of a view's channels is bad, where no label is
+        that probable, or where a view lies further from every label than so many times what 99.9 % of calibration's
+        windows do.
+    max_shift
+        Cap of a view's shift (root mean square, in standard deviations of calibration).
+    max_age_s
+        Windows older than this are forgotten.
+    memory, batch
+        Windows kept of each predicted label and set of views; labelled calibration windows in a step, and as many
+        unlabelled ones.
+    learning_rate, teacher, pull, consistency
+        Of the gradient steps: Adam's rate; share of the old weights in the average that predicts; how far each step
+        goes back toward the calibrated weights; weight of agreeing with oneself when views are hidden.
+    probe_drop, elbo_drop, entropy_drop, max_drift
+        Guards, each against the frozen model: balanced accuracy on the probe; the bound of calibration windows, in
+        nats an input; entropy of the predicted labels over `watched` windows, as a fraction of the largest; relative
+        distance of the weights.
+    watched
+        See `entropy_drop`.
+    reset_every_s
+        How often the weights go half the way back to the calibrated ones.
+    max_rollbacks
+        After so many the session goes on with the frozen model.
+    """
+
+    mode: Literal["off", "recentre", "guarded"] = "guarded"
+    every: Annotated[int, Field(ge=1, le=10_000)] = 8
+    max_bad_channels: Fraction = 0.1
+    min_confidence: Fraction = 0.4
+    max_novelty: Positive = 2.0
+    max_shift: Positive = 3.0
+    max_age_s: Positive = 3600.0
+    memory: Annotated[int, Field(ge=1, le=4096)] = 32
+    batch: Annotated[int, Field(ge=2, le=1024)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-4
+    teacher: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    pull: Fraction = 0.01
+    consistency: Annotated[float, Field(ge=0, le=100)] = 0.5
+    probe_drop: Positive = 0.02
+    elbo_drop: Positive = 0.1
+    entropy_drop: Positive = 0.25
+    max_drift: Positive = 0.1
+    watched: Annotated[int, Field(ge=10, le=100_000)] = 300
+    reset_every_s: Positive = 600.0
+    max_rollbacks: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
 class OutputSettings(_Strict):
     """Where a live session is written; a replay says so on its command line."""
 
@@ -169,6 +227,7 @@ class Configuration(_Strict):
     model: ModelSettings = ModelSettings()
     network: NetworkSettings = NetworkSettings()
     health: HealthSettings = HealthSettings()
+    adaptation: AdaptationSettings = AdaptationSettings()
     outputs: OutputSettings = OutputSettings()
 
     @field_validator("labels")
@@ -287,6 +346,7 @@ def _known_keys(location: list[str]) -> list[str]:
             "model": ModelSettings,
             "network": NetworkSettings,
             "health": HealthSettings,
+            "adaptation": AdaptationSettings,
             "outputs": OutputSettings,
         }
         model = tables.get(location[0], Configuration) if location else Configuration

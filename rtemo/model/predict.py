@@ -17,6 +17,7 @@ from torch import Tensor
 from rtemo.errors import ModelError
 from rtemo.model.contributions import coalitions
 from rtemo.model.front_end import CLAMP
+from rtemo.model.simvae import Simvae
 from rtemo.model.trained import TrainedModel, frozen_copy, resolve_device
 
 Floats = NDArray[np.float64]
@@ -70,14 +71,23 @@ class Predictor:
         ``auto``, ``cpu`` or ``cuda``; on CUDA one window is predicted by a captured graph.
     imputations : int, optional
         S, as in the settings where not given; 0 is E[psi] in one pass.
+    adaptable : bool
+        Whether `adapt` may be called, which costs a prediction some tens of microseconds.
     """
 
-    def __init__(self, model: TrainedModel, *, device: str = "auto", imputations: int | None = None) -> None:
+    def __init__(
+        self,
+        model: TrainedModel,
+        *,
+        device: str = "auto",
+        imputations: int | None = None,
+        adaptable: bool = False,
+    ) -> None:
         self.views, self.dims, self.class_names = model.views, model.dims, model.class_names
         self._device = resolve_device(device)
-        self._forward = _Forward(model, model.settings.imputations if imputations is None else imputations).to(
-            self._device
-        )
+        self._temperature = model.temperature
+        draws = model.settings.imputations if imputations is None else imputations
+        self._forward = _Forward(model, draws, adaptable=adaptable).to(self._device)
         classes = len(self.class_names)
         self._splits = (classes, classes + 1, classes + 1 + len(self.views))
         self._row = np.zeros((1, sum(self.dims)), dtype=np.float32)
@@ -86,6 +96,23 @@ class Predictor:
         self._inputs = torch.from_numpy(self._row), torch.from_numpy(self._there)
         self._graph = _Graph(self._forward, *self._inputs, self._device) if self._device.type == "cuda" else None
         self._one = self._forward if self._graph is not None else _recorded(self._forward, *self._inputs)
+
+    def adapt(self, model: Simvae, gain: Floats, bias: Floats) -> None:
+        """Predict with other weights, and other inputs, from the next window on.
+
+        Between two predictions, in the thread that predicts: no window sees a half of it.
+
+        Parameters
+        ----------
+        model : Simvae
+            Of the same sizes, on any device; its classifier and imputer are taken.
+        gain, bias : ndarray of float64, shape (D,)
+            The model's inputs, after the front end, become ``gain * x + bias``.
+        """
+        with torch.inference_mode():
+            self._forward.load(model, self._temperature)
+            self._forward.gain.copy_(torch.from_numpy(gain))
+            self._forward.bias.copy_(torch.from_numpy(bias))
 
     def predict(self, views: Mapping[str, NDArray[np.floating] | None]) -> ModelOutput:
         """Predict one window.
@@ -180,14 +207,14 @@ class _Forward(torch.nn.Module):
     noise: Tensor
     front: Tensor
     front_bias: Tensor
+    gain: Tensor
+    bias: Tensor
 
-    def __init__(self, trained: TrainedModel, imputations: int) -> None:
+    def __init__(self, trained: TrainedModel, imputations: int, *, adaptable: bool = False) -> None:
         super().__init__()
         self.model = frozen_copy(trained).model.requires_grad_(False)
-        classifier = self.model.classifier
-        for parameter in (classifier.head, classifier.head_bias, classifier.skip):
-            if parameter is not None:
-                parameter.div_(trained.temperature)
+        self.adaptable = adaptable
+        self._cool(trained.temperature)
         inputs = sum(self.model.dims)
         subsets = coalitions(len(trained.views))
         generator = torch.Generator().manual_seed(trained.seed)
@@ -203,10 +230,29 @@ class _Forward(torch.nn.Module):
         self.register_buffer("front", torch.from_numpy(front).float())
         self.register_buffer("front_bias", torch.from_numpy(np.zeros(0) if self._plain else -(offset @ front)).float())
         self.register_buffer("noise", noise)
+        self.register_buffer("gain", torch.ones(inputs))
+        self.register_buffer("bias", torch.zeros(inputs))
         self.register_buffer("shown", torch.from_numpy(subsets.shown).float())
         self.register_buffer("shapley", torch.from_numpy(shapley).float())
         self.register_buffer("prior", torch.from_numpy(trained.prior).float())
         self.register_buffer("weights", self.model.log_weights().exp())
+
+    def load(self, model: Simvae, temperature: float) -> None:
+        """Take the classifier and the imputer of another model, in place: a recorded program sees them."""
+        pairs: list[tuple[torch.nn.Module, torch.nn.Module]] = [(self.model.classifier, model.classifier)]
+        if self.model.imputer is not None and model.imputer is not None:
+            pairs.append((self.model.imputer, model.imputer))
+        for mine, other in pairs:
+            for parameter, value in zip(mine.parameters(), other.parameters(), strict=True):
+                parameter.copy_(value)
+        self._cool(temperature)
+
+    def _cool(self, temperature: float) -> None:
+        """Divide the logits by the temperature, once and for all."""
+        classifier = self.model.classifier
+        for parameter in (classifier.head, classifier.head_bias, classifier.skip):
+            if parameter is not None:
+                parameter.div_(temperature)
 
     def forward(self, features: Tensor, available: Tensor) -> Tensor:
         """(windows, K + 1 + 2 V): probabilities, spread, posterior weights, contributions.
@@ -222,7 +268,11 @@ class _Forward(torch.nn.Module):
         (subsets, views), draws = self.shown.shape, len(self.noise)
         x = features.clamp(-CLAMP, CLAMP)
         if not self._plain:
-            x = torch.addmm(self.front_bias, x, self.front).clamp_(-CLAMP, CLAMP)
+            x = torch.addmm(self.front_bias, x, self.front)
+            if not self.adaptable:
+                x = x.clamp_(-CLAMP, CLAMP)
+        if self.adaptable:
+            x = torch.addcmul(self.bias, x, self.gain).clamp_(-CLAMP, CLAMP)
         seen = self.shown * available[:, None]
         x = x[:, None].expand(-1, subsets, -1).reshape(windows * subsets, -1)
         if model.imputer is not None:
@@ -258,7 +308,8 @@ def _recorded(forward: _Forward, features: Tensor, available: Tensor) -> Callabl
         # Recording is said to be on its way out; what is to follow it needs a compiler on the user's machine.
         warnings.simplefilter("ignore")
         traced: Any = torch.jit.trace(forward.eval(), (features, available), check_trace=False)  # type: ignore[no-untyped-call]
-        program: Callable[[Tensor, Tensor], Tensor] = torch.jit.freeze(traced)
+        # A frozen program holds its weights as constants, which nothing can adapt.
+    program: Callable[[Tensor, Tensor], Tensor] = traced if forward.adaptable else torch.jit.freeze(traced)
     with torch.inference_mode():
         for _ in range(3):
             program(features, available)

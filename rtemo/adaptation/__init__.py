@@ -1,0 +1,1 @@
+"""Learning beside the path: what a session's windows say without labels, and what keeps it from doing harm."""
