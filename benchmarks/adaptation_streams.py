@@ -33,7 +33,7 @@ LENGTH = 450
 SUBJECTS, CALIBRATE = 14, 10
 SESSIONS = (24, 24, 24, 36, 36, 36)
 """Trials of each simulated session; the first three calibrate."""
-EFFECT = 0.6
+EFFECT = 0.45
 """Of the simulator: the frozen model is right in about four windows of five."""
 SORTED = {"noneeg": (24, 5), "simulator": (240, 1)}
 """Windows that make four minutes, and how often the classes come in turn."""
