@@ -142,6 +142,7 @@ class Adapter:
         if settings.mode == "guarded":
             self._learner = Learner(trained, replay, calibration.labels, settings, on, seed)
         self._predictor = Predictor(trained, device=device, adaptable=True)
+        self._model_digest = b"" if self._learner is not None else _digest_of(trained)
         self._absent = np.zeros(len(slices), dtype=bool)
         self._calibrated = self._good = self._save()
         self._warm_up(replay)
@@ -222,7 +223,7 @@ class Adapter:
     def digest(self) -> str:
         """Sixteen hexadecimal digits of all that predictions depend on."""
         state = self._recentrer.state
-        content = state.shift.tobytes() + state.scale.tobytes()
+        content = state.shift.tobytes() + state.scale.tobytes() + self._model_digest
         if self._learner is not None:
             content += self._learner.weights().tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
@@ -326,6 +327,12 @@ class Adapter:
             for name, value in details.items()
         }
         self._emit(kind, {"window": self._window, **rounded})
+
+
+def _digest_of(trained: TrainedModel) -> bytes:
+    """SHA-256 of a model's weights."""
+    weights = (parameter.detach().cpu().numpy().tobytes() for parameter in trained.model.parameters())
+    return hashlib.sha256(b"".join(weights)).digest()
 
 
 def why_not(bundle: Bundle) -> str:
