@@ -309,7 +309,7 @@ def _recorded(forward: _Forward, features: Tensor, available: Tensor) -> Callabl
         warnings.simplefilter("ignore")
         traced: Any = torch.jit.trace(forward.eval(), (features, available), check_trace=False)  # type: ignore[no-untyped-call]
         # A frozen program holds its weights as constants, which nothing can adapt.
-    program: Callable[[Tensor, Tensor], Tensor] = traced if forward.adaptable else torch.jit.freeze(traced)
+        program: Callable[[Tensor, Tensor], Tensor] = traced if forward.adaptable else torch.jit.freeze(traced)
     with torch.inference_mode():
         for _ in range(3):
             program(features, available)
