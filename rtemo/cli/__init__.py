@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from rtemo.cli.adapt import adapt
 from rtemo.cli.demo import demo
 from rtemo.cli.doctor import doctor
 from rtemo.cli.evaluate import evaluate
@@ -48,6 +49,7 @@ for command, summary in (
     (play, "Replay a recording to predictions"),
     (simulate, "A simulated participant on LSL, with everything that goes wrong in a laboratory"),
     (evaluate, "How good a model is, every view missing in turn"),
+    (adapt, "Adapt a model to recordings between sessions, without labels"),
     (demo, "All of it with a simulated participant"),
 ):
     app.command(short_help=summary)(command)
