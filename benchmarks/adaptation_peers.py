@@ -5,7 +5,7 @@ has no batch normalisation, so where a paper adapts the affine parameters of suc
 shift of the classifier's inputs and of the sums that enter each of its hidden layers; they start as the identity.
 
 `CANDIDATES` holds three settings a method, learning rates around those of the papers. Which one is used was chosen on
-seeds 1000 to 1002 (the tables use others) by the mean accuracy over both sources on the kinds of stream that test-time
+seeds 1000 and 1001 (the tables use others) by the mean accuracy over both sources on the kinds of stream that test-time
 adaptation is made for, ``slow drift``, ``sudden shift`` and ``strong drift``: ``adaptation_safety.py --tune``.
 """
 
@@ -139,7 +139,7 @@ class Tent(Frozen):
     """
 
     CANDIDATES = ({"lr": 3e-4}, {"lr": 1e-3}, {"lr": 3e-3})
-    CHOSEN = 1
+    CHOSEN = 0
     BATCH, EVERY = 32, 2
 
     def start(self, calibration: Calibration) -> None:
@@ -171,7 +171,7 @@ class Eata(Tent):
     """
 
     CANDIDATES = ({"lr": 3e-4, "fisher": 50.0}, {"lr": 1e-3, "fisher": 50.0}, {"lr": 3e-3, "fisher": 50.0})
-    CHOSEN = 1
+    CHOSEN = 0
     COSINE = 0.8
 
     def start(self, calibration: Calibration) -> None:
@@ -291,7 +291,7 @@ class TTime(Frozen):
     """
 
     CANDIDATES = ({"lr": 1e-4, "prior": 64}, {"lr": 3e-4, "prior": 64}, {"lr": 1e-3, "prior": 64})
-    CHOSEN = 1
+    CHOSEN = 0
     BATCH = 8
 
     def start(self, calibration: Calibration) -> None:
@@ -373,7 +373,7 @@ class AdaBn(Frozen):
     """
 
     CANDIDATES = ({"prior": 16}, {"prior": 64}, {"prior": 256})
-    CHOSEN = 1
+    CHOSEN = 0
     WINDOW = 600
 
     def start(self, calibration: Calibration) -> None:
