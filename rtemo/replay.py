@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rtemo.adaptation.account import Account, AdaptationStatus
+from rtemo.adaptation.adapter import OFF, Adapter, adapter_for
+from rtemo.adaptation.log import AdaptationLog, LoggedAdapter
 from rtemo.clock import Clock, MonotonicClock
 from rtemo.config import Configuration
-from rtemo.errors import RecordingError, StreamError
+from rtemo.errors import ConfigurationError, RecordingError, StreamError
 from rtemo.extraction import bind, extract, said_by
 from rtemo.features.standardise import Standardiser
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
+from rtemo.outputs.events import Event
 from rtemo.session import Session, Sink, WindowPredictor, WindowSink
 from rtemo.sources import open_recording
 from rtemo.tally import Tally
@@ -81,11 +85,17 @@ class Replay:
         Where the model runs.
     unsynchronised : bool
         See `rtemo.sources.open_recording`.
+    adaptation_log : AdaptationLog, optional
+        Of the session: the replay learns what it learnt, after the same windows, whatever the configuration says of
+        adaptation. Without one it learns by the configuration, the same each time.
+    on_event : callable, optional
+        Takes the events of adaptation, while the replay runs.
 
     Raises
     ------
     ConfigurationError, StreamError
-        The configuration or the recording's streams are not those of the bundle.
+        The configuration or the recording's streams are not those of the bundle, or the log is not that of a session
+        with them.
     RecordingError
         The recording cannot be read.
     """
@@ -99,6 +109,8 @@ class Replay:
         speed: float | None = None,
         device: str = "auto",
         unsynchronised: bool = False,
+        adaptation_log: AdaptationLog | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
         check_configuration(bundle, config)
         self.views = bundle.model.views
@@ -106,6 +118,11 @@ class Replay:
         self._warnings: list[str] = []
         self._clock = ReplayClock(speed)
         self._predictor = Predictor(bundle.model, device=device)
+        self._on_event = on_event
+        self._early: list[tuple[str, Mapping[str, object]]] = []
+        self._account = Account()
+        self._log = adaptation_log
+        # Opened before an adapter is made, which takes longer.
         self._source = open_recording(path, unsynchronised=unsynchronised)
         try:
             self._pipeline = bind(config, self._source, bundle.references)
@@ -113,6 +130,7 @@ class Replay:
                 self._do_without_misfits(bundle)
             else:
                 check_streams(bundle, self._pipeline.bound, where=self._source.origin)
+            self._adapter = self._make_adapter(bundle, device)
             self._standardiser = bundle.standardiser or self._of_recording(path, bundle, unsynchronised)
         except BaseException:
             self._source.close()
@@ -126,6 +144,58 @@ class Replay:
             except StreamError as error:
                 self._pipeline.refuse(view.name, error.message)
                 self._warnings.append(error.message)
+
+    def _make_adapter(self, bundle: Bundle, device: str) -> Adapter | LoggedAdapter | None:
+        """What learns, as the log says where there is one; None, and a warning, where nothing can."""
+        log = self._log
+        if log is None:
+            return adapter_for(bundle, self._config.adaptation, device=device, emit=self._emit)
+        window = self._config.window
+        if log.grid not in (None, (window.length_s, window.hop)):
+            raise ConfigurationError(
+                f"{log.origin}: the log is of windows of {log.grid} s (length, hop), the configuration has "
+                f"{(window.length_s, window.hop)}.",
+                cure="Give the configuration that the session ran with: its config.toml.",
+            )
+        self._warnings += log.warnings
+        if log.settings.mode == "off":
+            self._warnings.append(f"{log.origin}: nothing adapted in the session, and nothing does in the replay")
+        adapter = adapter_for(bundle, log.settings, device=device, seed=log.seed, emit=self._emit)
+        if adapter is None and log.settings.mode != "off":
+            raise ConfigurationError(
+                f"{log.origin}: the log is of another model: this bundle cannot adapt, as "
+                f"{self._account.status.reason}.",
+                cure="Give the bundle that the session ran with; its environment.json names it.",
+            )
+        return None if adapter is None else LoggedAdapter(adapter, log, emit=self._emit)
+
+    def _emit(self, kind: str, details: Mapping[str, object]) -> None:
+        """Take an event of adaptation; before the first window there is no moment to put it at."""
+        self._account.take(kind, details)
+        self._early.append((kind, details))
+        if kind == OFF:
+            self._warnings.append(f"adaptation is off, as the bundle cannot adapt: {details['reason']}")
+        if math.isfinite(self._clock.now_s()):
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        early, self._early = self._early, []
+        for kind, details in early:
+            self._on_event(Event(self._clock.now_s(), kind, details))
+
+    def _reach(self, window: FeatureWindow) -> None:
+        self._clock.reach(window)
+        self._pass_on()
+
+    @property
+    def adaptation(self) -> AdaptationStatus:
+        """What adaptation did so far."""
+        return self._account.status
+
+    @property
+    def differs_after(self) -> int | None:
+        """The window after which the replay first learnt something else than the session whose log it has."""
+        return self._adapter.differs_after if isinstance(self._adapter, LoggedAdapter) else None
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -156,11 +226,17 @@ class Replay:
             source,
             pipeline,
             self._config,
-            WindowPredictor(self._standardiser, self._predictor, labels=self._config.labels, views=self.views),
+            WindowPredictor(
+                self._standardiser,
+                self._predictor,
+                labels=self._config.labels,
+                views=self.views,
+                adapter=self._adapter,
+            ),
             clock=self._clock,
-            sinks=sinks,
+            sinks=[*sinks, self._account],
             window_sinks=window_sinks,
-            on_window=self._clock.reach,
+            on_window=self._reach,
         )
         tally = Tally(source.origin)
         try:
@@ -168,6 +244,8 @@ class Replay:
                 tally.take(window)
                 yield window, prediction
             self._warnings += [*said_by(source, pipeline), *tally.warnings()]
+            if isinstance(self._adapter, LoggedAdapter):
+                self._warnings += self._adapter.warnings()
         finally:
             source.close()
         if tally.windows == 0:

@@ -7,18 +7,21 @@ from typing import Protocol
 
 import numpy as np
 
+from rtemo.adaptation.adapter import Observation
 from rtemo.clock import Clock
 from rtemo.config import Configuration
 from rtemo.extraction import windows_of
 from rtemo.features.pipeline import FeaturePipeline
 from rtemo.features.standardise import Standardiser
-from rtemo.model.predict import Predictor
+from rtemo.model.predict import ModelOutput, Predictor
 from rtemo.sources.base import Source
 from rtemo.types import FeatureWindow, Floats, Prediction
 
 NO_LABEL = "none"
 SKIPPED = "skipped"
 """Label of a window that a live session passed over, as the model was behind."""
+BAD_BELOW = 0.5
+"""Quality scores below this are of a bad channel."""
 
 
 class Sink(Protocol):
@@ -37,32 +40,65 @@ class WindowSink(Protocol):
         ...
 
 
+class WindowAdapter(Protocol):
+    """What learns from windows: an `Adapter`, or one that does as a log says."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for an update."""
+        ...
+
+    def predict(self, views: Mapping[str, Floats | None]) -> ModelOutput:
+        """What the adapted model says of a window."""
+        ...
+
+    def observe(self, window: Observation) -> None:
+        """Take a window whose prediction is out."""
+        ...
+
+    def update(self) -> None:
+        """Learn from what was taken."""
+        ...
+
+
 class WindowPredictor:
-    """From a window's features to its prediction.
+    """From a window's features to its prediction, and then to what may be learnt from it.
 
     Parameters
     ----------
     standardiser : Standardiser
         Calibration statistics, or those of the recording.
     predictor : Predictor
+        The frozen model.
     labels : sequence of str
         In the order of the model's classes.
     views : sequence of str
         In the order of the model's views.
+    adapter : WindowAdapter, optional
+        Predicts in place of the frozen model, which is its shadow then; nothing adapts without.
     """
 
     def __init__(
-        self, standardiser: Standardiser, predictor: Predictor, *, labels: Sequence[str], views: Sequence[str]
+        self,
+        standardiser: Standardiser,
+        predictor: Predictor,
+        *,
+        labels: Sequence[str],
+        views: Sequence[str],
+        adapter: WindowAdapter | None = None,
     ) -> None:
         self._standardiser = standardiser
         self._predictor = predictor
+        self._adapter = adapter
+        self._latest: tuple[FeatureWindow, Mapping[str, Floats | None]] | None = None
         self.labels = tuple(labels)
         self.views = tuple(views)
 
     def predict(self, window: FeatureWindow, clock: Clock) -> Prediction:
         """Predict one window; `clock` says when."""
         views = self._model_input(window)
-        said = self._predictor.predict(views)
+        shadow = self._predictor.predict(views)
+        said = shadow if self._adapter is None else self._adapter.predict(views)
         available = np.array([views[view] is not None for view in self.views], dtype=bool)
         label = self.labels[int(said.probabilities.argmax())] if available.any() else NO_LABEL
         return Prediction(
@@ -76,9 +112,34 @@ class WindowPredictor:
             contributions=said.contributions,
             available=available,
             coverage=np.array([window.coverage[view] for view in self.views]),
-            shadow=said.probabilities,
+            shadow=shadow.probabilities,
             age_s=clock.now_s() - window.newest_s,
         )
+
+    def learn(self, window: FeatureWindow, prediction: Prediction, *, spare: bool = True) -> None:
+        """Show a window to the adapter, and let it learn where it is time.
+
+        Parameters
+        ----------
+        window : FeatureWindow
+            Whose prediction is out; never one that was skipped.
+        prediction : Prediction
+        spare : bool
+            Whether there is time: if not, an update that is due is put off until after a later window.
+        """
+        if self._adapter is None:
+            return
+        observation = Observation(
+            index=window.index,
+            stop_s=window.stop_s,
+            views=self._model_input(window),
+            adapted=prediction.probabilities,
+            shadow=prediction.shadow,
+            bad=np.array([bad_fraction(window, view) for view in self.views]),
+        )
+        self._adapter.observe(observation)
+        if spare and self._adapter.due:
+            self._adapter.update()
 
     def skipped(self, window: FeatureWindow, clock: Clock) -> Prediction:
         """What is published of a window that the model had no time for: which views were there, and nothing said."""
@@ -101,10 +162,23 @@ class WindowPredictor:
 
     def _model_input(self, window: FeatureWindow) -> Mapping[str, Floats | None]:
         """Standardised features of the views that are there, None for those that are missing."""
-        return {
-            view: self._standardiser.transform(view, window.features[view]) if window.available[view] else None
-            for view in self.views
-        }
+        # The same window is learnt from right after it was predicted.
+        if self._latest is None or self._latest[0] is not window:
+            self._latest = (
+                window,
+                {
+                    view: self._standardiser.transform(view, window.features[view]) if window.available[view] else None
+                    for view in self.views
+                },
+            )
+        return self._latest[1]
+
+
+def bad_fraction(window: FeatureWindow, view: str) -> float:
+    """Share of a view's channels that are bad, among those that were judged; 0 where none was."""
+    scores = window.quality.get(view, np.zeros(0))
+    judged = scores[~np.isnan(scores)]
+    return float((judged < BAD_BELOW).mean()) if len(judged) else 0.0
 
 
 class Session:
@@ -150,7 +224,10 @@ class Session:
         self._on_window = on_window
 
     def run(self) -> Iterator[tuple[FeatureWindow, Prediction]]:
-        """Play the source to its end; yields each window with its prediction, after the sinks have it."""
+        """Play the source to its end; yields each window with its prediction, after the sinks have it.
+
+        Only then is a window learnt from: the predictions before it do not know it.
+        """
         for window in windows_of(self._source, self._pipeline, self._config, lambda item: None):
             if self._on_window is not None:
                 self._on_window(window)
@@ -159,4 +236,5 @@ class Session:
                 sink.write(prediction)
             for window_sink in self._window_sinks:
                 window_sink.write(window)
+            self._predictor.learn(window, prediction)
             yield window, prediction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -36,6 +36,35 @@ Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same re
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1; the configuration's if not given.")
 ]
+Adaptation = Annotated[
+    str | None,
+    typer.Option(
+        "--adaptation",
+        metavar="MODE",
+        help="off, recentre or guarded; [adaptation] mode of the configuration if not given.",
+        show_default=False,
+    ),
+]
+
+
+def with_adaptation(settings: Configuration, mode: str | None) -> Configuration:
+    """The configuration with another mode of adaptation, where one is given.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such mode.
+    """
+    from rtemo.config import AdaptationSettings
+    from rtemo.errors import ConfigurationError
+
+    if mode is None:
+        return settings
+    modes = get_args(AdaptationSettings.model_fields["mode"].annotation)
+    if mode not in modes:
+        raise ConfigurationError(f"--adaptation: there is no mode {mode!r}.", cure=f"One of {', '.join(modes)}.")
+    adaptation = settings.adaptation.model_copy(update={"mode": mode})
+    return settings.model_copy(update={"adaptation": adaptation})
 
 
 def check_file(path: Path, suffix: str) -> None:

@@ -68,6 +68,7 @@ def _demonstrate(folder: Path, seed: int) -> None:
     replay = Replay(second, config, bundle, speed=WATCHED_SPEED if sys.stdout.isatty() else None)
     with Table(folder / "predictions.csv", prediction_layout(config.labels, replay.views)) as table:
         typer.echo(show(replay.run(sinks=[table]), config.labels, replay.views))
+    typer.echo(f"   adaptation {replay.adaptation}")
     tested = join([e.table for e in extract_all([second], config, references=bundle.references)])
     predictor = Predictor(bundle.model)
     result = evaluate(

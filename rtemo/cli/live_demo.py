@@ -10,27 +10,31 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rtemo.cli.common import extract_all, progress_bar
+from rtemo.cli.common import extract_all, progress_bar, with_adaptation
 
 if TYPE_CHECKING:
     from rtemo.live.agreement import Agreement
 
 
-def demonstrate(out: Path | None, participant: str, duration: float | None, device: str | None) -> None:
+def demonstrate(
+    out: Path | None, participant: str, duration: float | None, device: str | None, adaptation: str | None = None
+) -> None:
     """Calibrate on a simulated participant, then run a live session in which sensors drop out and come back."""
     from rtemo.outputs.folder import check_session_folder
 
     check_session_folder(Path(tempfile.gettempdir()) if out is None else out, participant)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        _demonstrate(out, participant, duration, device)
+        _demonstrate(out, participant, duration, device, adaptation)
         return
     typer.echo("Everything goes to a temporary folder and is deleted at the end; it is kept with -o FOLDER.")
     with tempfile.TemporaryDirectory(prefix="rtemo-run-demo-") as folder:
-        _demonstrate(Path(folder), participant, duration, device)
+        _demonstrate(Path(folder), participant, duration, device, adaptation)
 
 
-def _demonstrate(folder: Path, participant: str, duration: float | None, device: str | None) -> None:
+def _demonstrate(
+    folder: Path, participant: str, duration: float | None, device: str | None, adaptation: str | None
+) -> None:
     from rtemo.cli.run import run_session
     from rtemo.config import NetworkSettings
     from rtemo.demonstration import (
@@ -53,7 +57,7 @@ def _demonstrate(folder: Path, participant: str, duration: float | None, device:
     began_s = time.monotonic()
     # A session of LSL's own, on this machine only: nothing else in the lab sees or disturbs the demonstration.
     network = NetworkSettings(scope="machine", session_id=f"rtemo-demo-{uuid.uuid4().hex[:8]}")
-    config = laboratory_configuration(network)
+    config = with_adaptation(laboratory_configuration(network), adaptation)
     settings = LaboratorySettings(trial_s=LIVE_TRIAL_S, rest_s=LIVE_REST_S)
     typer.echo("1. Calibration: a simulated participant with 62-channel EEG, eye tracker and peripheral signals.")
     calibration = folder / f"calibration-{uuid.uuid4().hex[:8]}.xdf"
@@ -99,6 +103,9 @@ def _tell(told: Agreement) -> None:
     """Say how the replay compares; ends the program by 1 where it is not the same."""
     typer.echo(f"4. The recording, replayed: {'the same' if told.holds else 'NOT the same'} in {told.windows} windows")
     typer.echo(f"   (largest difference {told.largest:.1g}; {told.late} windows for which samples came late left out).")
+    if told.learnt_late:
+        typer.echo(f"   The session learnt from a window without its late samples: in {told.learnt_late} windows after")
+        typer.echo("   it only the frozen model was compared.")
     if told.holds:
         return
     unlike = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtemo.cli.common import (
+    Adaptation,
     Device,
     Seed,
     Unsynchronised,
@@ -21,6 +22,7 @@ from rtemo.cli.common import (
     output,
     progress_bar,
     warn,
+    with_adaptation,
 )
 from rtemo.cli.network import Scope, SessionId, network_settings
 from rtemo.cli.simulate import FaultOption, say
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from rtemo.replay import Replay
+    from rtemo.session import Sink
     from rtemo.types import FeatureWindow, Prediction
 
 LIVE_ROWS = 12
@@ -47,7 +50,8 @@ def play(
         Path | None, typer.Option("-m", "--model", help="The bundle; --stream takes none.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for predictions.csv; printed only if not given.")
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for predictions.csv and events.jsonl; printed only if not given."),
     ] = None,
     speed: Annotated[
         float | None,
@@ -59,6 +63,15 @@ def play(
         Path | None,
         typer.Option(
             "--quality", help="A .csv for the quality scores of the views that are watched.", show_default=False
+        ),
+    ] = None,
+    adaptation: Adaptation = None,
+    adaptation_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--adaptation-log",
+            help="The session's events.jsonl: learn what it learnt, after the same windows, by its settings.",
+            show_default=False,
         ),
     ] = None,
     device: Device = None,
@@ -78,12 +91,22 @@ def play(
 
     rtemo play session.xdf -c lab.toml -m bundles/lab --speed 1
 
+    rtemo play recording.xdf -c config.toml -m bundles/lab --adaptation-log events.jsonl
+
     rtemo play session.xdf --stream --fault "eeg:drop@30+5"
     """
     from rtemo.errors import ConfigurationError
 
     if stream:
-        for option, value in (("--model", model), ("--out", out), ("--quality", quality), ("--device", device)):
+        predicting = (
+            ("--model", model),
+            ("--out", out),
+            ("--quality", quality),
+            ("--adaptation", adaptation),
+            ("--adaptation-log", adaptation_log),
+            ("--device", device),
+        )
+        for option, value in predicting:
             if value is not None:
                 raise ConfigurationError(f"{option}: --stream predicts nothing.", cure="Leave one of them out.")
         _send(recording, config, ",".join(fault or ()), (scope, session_id), seed, speed or 1.0, loop, unsynchronised)
@@ -94,7 +117,11 @@ def play(
     if config is None or model is None:
         missing = "-c/--config" if config is None else "-m/--model"
         raise ConfigurationError(f"option {missing} is missing.", cure="Only --stream does without.")
-    _predict(recording, config, model, out, quality, speed, device, unsynchronised)
+    if adaptation is not None and adaptation_log is not None:
+        raise ConfigurationError(
+            "--adaptation: with --adaptation-log, the mode is that of the log.", cure="Leave one of them out."
+        )
+    _predict(recording, config, model, out, quality, speed, device, unsynchronised, adaptation, adaptation_log)
 
 
 def _send(
@@ -141,33 +168,41 @@ def _predict(
     speed: float | None,
     device: str | None,
     unsynchronised: bool,
+    adaptation: str | None,
+    adaptation_log: Path | None,
 ) -> None:
     """Replay a recording to predictions."""
+    from rtemo.adaptation.log import read_adaptation_log
     from rtemo.config import load_configuration
-    from rtemo.errors import ConfigurationError
     from rtemo.model.bundle import load_bundle
+    from rtemo.outputs.events import ReplayedEvents
+    from rtemo.outputs.folder import EVENTS, PREDICTIONS
     from rtemo.outputs.table import Table, prediction_layout, quality_layout
     from rtemo.replay import Replay
 
-    settings = load_configuration(config)
+    settings = with_adaptation(load_configuration(config), adaptation)
     bundle = load_bundle(model)
+    log = None if adaptation_log is None else read_adaptation_log(adaptation_log)
+    events = None if out is None else ReplayedEvents(out / EVENTS)
     replay = Replay(
-        recording, settings, bundle, speed=speed, device=device or settings.model.device, unsynchronised=unsynchronised
+        recording,
+        settings,
+        bundle,
+        speed=speed,
+        device=device or settings.model.device,
+        unsynchronised=unsynchronised,
+        adaptation_log=log,
+        on_event=(lambda event: None) if events is None else events.take,
     )
-    sinks, window_sinks, written = [], [], []
+    sinks: list[Sink] = []
+    window_sinks, written = [], []
     with contextlib.ExitStack() as closing:
         closing.callback(replay.close)
-        if out is not None:
-            try:
-                out.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"{out}: cannot be written ({error.strerror}).", cure="Choose another folder."
-                ) from error
-            path = out / "predictions.csv"
+        if out is not None and events is not None:
+            _make_folder(out)
             layout = prediction_layout(settings.labels, replay.views)
-            sinks.append(closing.enter_context(Table(path, layout)))
-            written.append(f"predictions -> {path}")
+            sinks += [closing.enter_context(Table(out / PREDICTIONS, layout)), closing.enter_context(events)]
+            written += [f"predictions -> {out / PREDICTIONS}", f"events -> {out / EVENTS}"]
         if quality is not None:
             _check_quality(quality, replay)
             window_sinks.append(closing.enter_context(Table(quality, quality_layout(replay.quality_names))))
@@ -177,6 +212,24 @@ def _predict(
         typer.echo(line)
     warn(replay.warnings)
     typer.echo(shown)
+    typer.echo(printable(f"adaptation {replay.adaptation}"))
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder for what a replay writes; never that of a session, whose files would be replaced."""
+    from rtemo.errors import ConfigurationError
+    from rtemo.outputs.folder import RECORDING
+
+    if (out / RECORDING).is_file():
+        raise ConfigurationError(
+            f"{out}: is the folder of a session, whose files are not replaced.", cure="Choose another folder."
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{out}: cannot be written ({error.strerror}).", cure="Choose another folder."
+        ) from error
 
 
 def _check_quality(path: Path, replay: Replay) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtemo.cli.common import Device, add_column, add_row, output, warn
+from rtemo.cli.common import Adaptation, Device, add_column, add_row, output, warn, with_adaptation
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -32,7 +32,8 @@ M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 INTERRUPTED = 130
 STATE_STYLES = {"waiting": "yellow", "live": "green", "stale": "bold yellow", "lost": "bold red"}
-QUIET_EVENTS = ("session-start", "stream-warning")
+QUIET_EVENTS = ("session-start", "stream-warning", "adaptation-start", "adaptation-skip", "adaptation-update")
+"""Of which the status says enough, or which are many."""
 
 
 def run(
@@ -50,6 +51,7 @@ def run(
         float | None, typer.Option(min=0.1, help="Seconds after which the session ends by itself.")
     ] = None,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for streams that are not there yet.")] = 10.0,
+    adaptation: Adaptation = None,
     device: Device = None,
     demo: Annotated[
         bool,
@@ -62,6 +64,8 @@ def run(
 
     rtemo run lab.toml -m bundles/lab -p 07 --duration 1800 -o /data/sessions
 
+    rtemo run lab.toml -m bundles/lab -p 07 --adaptation off
+
     rtemo run --demo
     """
     from rtemo.config import load_configuration
@@ -73,13 +77,16 @@ def run(
             raise ConfigurationError("--demo brings its own configuration and model.", cure="Leave them out.")
         from rtemo.cli.live_demo import demonstrate
 
-        demonstrate(out, participant, duration, device)
+        demonstrate(out, participant, duration, device, adaptation)
         return
     if config is None or model is None:
         raise ConfigurationError(
             "rtemo run needs a configuration and a bundle (-m).", cure="Or watch the demonstration: rtemo run --demo."
         )
-    settings, source = load_configuration(config), own_text(config)
+    settings, source = with_adaptation(load_configuration(config), adaptation), own_text(config)
+    if adaptation is not None:
+        # What is kept with the session is what it ran with.
+        source = None
     run_session(settings, model, out, participant, duration=duration, wait=wait, device=device, source=source)
 
 
@@ -112,6 +119,8 @@ def run_session(
     # Threads that wait for the interpreter get it after a tenth of a millisecond, not after five.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     view = StatusView(settings, session)
+    if session.adaptation.reason:
+        warn([f"adaptation is off, as the bundle cannot adapt: {session.adaptation.reason}"])
     with view:
         missing = session.find(wait, view.waiting)
         if not interrupted:
@@ -235,6 +244,7 @@ class StatusView:
         lines = [
             f"{status.predicted} windows predicted, {status.skipped} skipped; samples: {samples}; {late} late",
             f"age of predictions: p50 {_ms(status.age_p50_s)}, p99 {_ms(status.age_p99_s)}",
+            f"adaptation {status.adaptation}",
         ]
         for line in lines:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -280,7 +290,8 @@ def status_line(status: LiveStatus) -> str:
         said = status.prediction.label if math.isnan(best) else f"{status.prediction.label} {best:.2f}"
     ages = f"age p50 {_ms(status.age_p50_s)} p99 {_ms(status.age_p99_s)}"
     bad = "".join(f"; {line}" for line in _bad_channels(status))
-    return f"{status.elapsed_s:.0f} s: {said}; {streams}{bad}; {ages}; {status.predicted} windows"
+    adapted = f"adaptation {status.adaptation}"
+    return f"{status.elapsed_s:.0f} s: {said}; {streams}{bad}; {ages}; {adapted}; {status.predicted} windows"
 
 
 def _bad_channels(status: LiveStatus) -> list[str]:
@@ -302,7 +313,7 @@ def status_panel(status: LiveStatus, config: Configuration, events: deque[str]) 
         f"recorded {recorder.bytes_written / 1e6:.1f} MB"
     )
     lines += [Text(line, style="bold yellow") for line in _bad_channels(status)]
-    lines.append(Text(facts))
+    lines += [Text(facts), Text(f"adaptation {status.adaptation}")]
     if recorder.refused or recorder.failed is not None:
         lines.append(Text(f"THE RECORDING IS NOT WRITTEN ({recorder.backlog_s:.0f} s wait)", style="bold red"))
     lines += [Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in events]

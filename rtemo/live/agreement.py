@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from rtemo.adaptation.log import read_adaptation_log
 from rtemo.config import Configuration
 from rtemo.model.bundle import Bundle
 from rtemo.outputs.folder import EVENTS, PREDICTIONS, QUALITY, RECORDING
@@ -18,6 +19,8 @@ from rtemo.session import SKIPPED
 TOLERANCE = 1e-5
 FIRST_SCORE = 3
 NOT_JUDGED = "nan"
+ADAPTED = ("label", "p_", "spread", "contribution_")
+"""What the columns begin with that the adapted model says; the others know only the frozen one, or none."""
 Scores = dict[str, list[str]]
 """By view, as they stand in the table."""
 
@@ -42,6 +45,9 @@ class Agreement:
         Largest difference of any figure.
     quality : tuple of int
         Windows in which a quality score differs at all; also among those that were skipped.
+    learnt_late : int
+        Windows in which what the adapted model says was not compared: before them the session had learnt from a window
+        without the samples that came late, which a replay learns from with them.
     """
 
     windows: int
@@ -52,6 +58,7 @@ class Agreement:
     different: tuple[int, ...]
     largest: float
     quality: tuple[int, ...] = ()
+    learnt_late: int = 0
 
     @property
     def holds(self) -> bool:
@@ -71,7 +78,7 @@ def late_windows(events: Path) -> set[int]:
 
 
 def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: str = "cpu") -> Agreement:
-    """Replay a session's recording and compare.
+    """Replay a session's recording, learning when the session learnt, and compare.
 
     Parameters
     ----------
@@ -82,7 +89,8 @@ def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: st
         The very ones that the session ran with.
     device : str
     """
-    replay = Replay(folder / RECORDING, config, bundle, device=device)
+    log = read_adaptation_log(folder / EVENTS)
+    replay = Replay(folder / RECORDING, config, bundle, device=device, adaptation_log=log)
     columns = column_names(config.labels, replay.views)
     with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as file:
         live = {int(row["window"]): row for row in csv.DictReader(file)}
@@ -94,9 +102,16 @@ def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: st
     late = late_windows(folder / EVENTS)
     skipped = {index for index, row in live.items() if row["label"] == SKIPPED}
     compared = sorted((live.keys() & replayed.keys()) - late - skipped)
+    last_adapted = max(compared, default=0)
+    if replay.differs_after is not None and min(late, default=math.inf) <= replay.differs_after:
+        last_adapted = replay.differs_after
     different, largest = [], 0.0
     for index in compared:
-        apart = max(_apart(live[index][name], replayed[index][name]) for name in columns if name != "age_s")
+        apart = max(
+            _apart(live[index][name], replayed[index][name])
+            for name in columns
+            if name != "age_s" and (index <= last_adapted or not name.startswith(ADAPTED))
+        )
         largest = max(largest, apart)
         if apart > TOLERANCE:
             different.append(index)
@@ -113,6 +128,7 @@ def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: st
             for index, scores in sorted(judged_live(folder / QUALITY).items())
             if index in judged and index not in late and not _alike(scores, judged[index])
         ),
+        learnt_late=sum(index > last_adapted for index in compared),
     )
 
 

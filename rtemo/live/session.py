@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from rtemo.adaptation.account import Account, AdaptationStatus
+from rtemo.adaptation.adapter import adapter_for
 from rtemo.clock import Clock, LslClock
 from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError, RecordingError, StreamError
@@ -102,12 +104,6 @@ class LiveSession:
         self._bundle = bundle
         self._clock = clock or LslClock()
         self._watch_windows = on_windows
-        self._predictor = WindowPredictor(
-            bundle.standardiser,
-            Predictor(bundle.model, device=device),
-            labels=config.labels,
-            views=bundle.model.views,
-        )
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._lost: object = None
@@ -116,8 +112,16 @@ class LiveSession:
         self._log: EventLog | None = None
         self._shown: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._newest = Newest()
+        self._account = Account()
         self._wanted, self._keys = wanted_streams(config)
         self._names = stream_names(self._wanted, config)
+        self._predictor = WindowPredictor(
+            bundle.standardiser,
+            Predictor(bundle.model, device=device),
+            labels=config.labels,
+            views=bundle.model.views,
+            adapter=adapter_for(bundle, config.adaptation, device=device, emit=self._adapted),
+        )
         self._sink = LockedSink(self._emit)
         self._streams = LiveStreams(self._wanted, config.network, self._sink, clock=self._clock, on_error=self._fail)
         self._gatherer = self._sink.gatherer = Gatherer(
@@ -129,6 +133,11 @@ class LiveSession:
             let_go=self._streams.let_go,
             local_host=socket.gethostname(),
         )
+
+    @property
+    def adaptation(self) -> AdaptationStatus:
+        """What adaptation did so far."""
+        return self._account.status
 
     def stop(self) -> None:
         """Ask the session to end; returns at once, and may be called from anywhere, also from a signal handler."""
@@ -299,7 +308,7 @@ class LiveSession:
         quality = self._quality_sinks(folder, session, recorder, own, closing)
         model = ModelWorker(
             self._predictor,
-            [predictions, RecordedPredictions(recorder, own[1]), table, self._newest],
+            [predictions, RecordedPredictions(recorder, own[1]), table, self._newest, self._account],
             clock=self._clock,
             on_error=self._fail,
             on_skip=lambda windows: self._emit(
@@ -410,6 +419,7 @@ class LiveSession:
             age_p50_s=p50_s,
             age_p99_s=p99_s,
             recorder=recorder.status(),
+            adaptation=self.adaptation,
         )
 
     def _locked(self, work: Callable[[], T]) -> T:
@@ -429,6 +439,11 @@ class LiveSession:
                 return
         if self._log is not None:
             self._log.emit(event)
+
+    def _adapted(self, kind: str, details: Mapping[str, object]) -> None:
+        """Take an event of adaptation."""
+        self._account.take(kind, details)
+        self._emit(kind, **details)
 
     def _alarm(self, kind: str, details: Mapping[str, object]) -> None:
         """Take an alarm of the recorder; what is lost for good makes the session fail in the end."""

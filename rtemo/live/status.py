@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rtemo.adaptation.account import AdaptationStatus
 from rtemo.live.gather import StreamStatus
 from rtemo.outputs.recording import RecorderStatus
 from rtemo.printable import printable
@@ -35,6 +36,7 @@ class LiveStatus:
     age_p50_s, age_p99_s : float
         Of ``age_s`` over the latest windows; NaN before the first.
     recorder : RecorderStatus
+    adaptation : AdaptationStatus
     """
 
     elapsed_s: float
@@ -46,6 +48,7 @@ class LiveStatus:
     age_p50_s: float
     age_p99_s: float
     recorder: RecorderStatus
+    adaptation: AdaptationStatus
 
 
 class Newest:

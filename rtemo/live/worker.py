@@ -1,4 +1,4 @@
-"""The model's own thread: windows wait for it, acquisition never does."""
+"""The model's own thread: windows wait for it, acquisition never does, and learning waits for windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ STOP_WITHIN_S = 10.0
 
 
 class ModelWorker:
-    """Predicts windows in their order, in a thread of its own.
+    """Predicts windows in their order, in a thread of its own, and learns from each once its prediction is out.
+
+    An update of the model is put off while a window waits: learning makes no prediction late but those of windows that
+    come during an update.
 
     Parameters
     ----------
@@ -87,6 +90,11 @@ class ModelWorker:
                 prediction = self._predictor.predict(window, self._clock)
                 self.predicted += 1
                 self._publish(window, prediction)
+                self._predictor.learn(window, prediction, spare=not waiting and self._idle())
+
+    def _idle(self) -> bool:
+        """Whether nobody waits: neither a window nor the end."""
+        return self._queue.empty() and not self._ending
 
     def _take_in(self, waiting: deque[FeatureWindow]) -> bool:
         """Add all that was offered meanwhile; False at the end, once nothing waits."""

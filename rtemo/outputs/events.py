@@ -10,7 +10,7 @@ A line is ``{"stamp": LSL local-clock seconds, "event": kind, ...}``. Kinds that
   this is missing from the recording.
 * ``events-recovered`` (``kept``, ``lost``): events that a full disk had refused are in the log now.
 
-The session adds its own: health of streams, missing views, skipped windows, errors.
+The session adds its own: health of streams, missing views, skipped windows, what was learnt, errors.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Final
 import numpy as np
 
 from rtemo.outputs.lines import LineFile
+from rtemo.types import Prediction
 
 EVENTS_RECOVERED: Final = "events-recovered"
 _RESERVED = ("stamp", "event")
@@ -162,6 +163,45 @@ class EventLog:
         recovered = Event(stamp_s, EVENTS_RECOVERED, {"kept": waited, "lost": self._file.lost})
         self._file.write(recovered.as_json().encode("ascii") + b"\n")
         return recovered
+
+
+class ReplayedEvents:
+    """The events of a replay; a context manager.
+
+    The file is opened at the first event or prediction, so that a replay that is refused leaves an older one as it is.
+
+    Parameters
+    ----------
+    path : path-like
+        ``events.jsonl``; an older one is replaced.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._log: EventLog | None = None
+
+    def take(self, event: Event) -> None:
+        """Write an event."""
+        self._opened().emit(event)
+
+    def write(self, prediction: Prediction) -> None:
+        """Take a prediction: there is a file also where nothing happens."""
+        self._opened()
+
+    def _opened(self) -> EventLog:
+        if self._log is None:
+            self._path.unlink(missing_ok=True)
+            self._log = EventLog(self._path)
+        return self._log
+
+    def __enter__(self) -> ReplayedEvents:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._log is not None:
+            self._log.close()
 
 
 def _plain(value: object) -> object:

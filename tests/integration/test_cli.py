@@ -90,7 +90,7 @@ def test_evaluate_prints_exactly_the_promised_json(lab: Lab, rtemo: Run) -> None
 
 
 def test_play_and_evaluate_agree_window_by_window(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path)
+    rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "--adaptation", "off", "-o", tmp_path)
     rtemo("features", lab.session, "-c", lab.config, "-o", tmp_path / "f.npz")
     truth = np.load(tmp_path / "f.npz")
     rows = {round(float(row["start"]), 6): row for row in rows_of(tmp_path)}

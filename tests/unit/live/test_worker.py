@@ -1,9 +1,10 @@
-"""The model's thread: order, newest wins, errors reach the session."""
+"""The model's thread: order, newest wins, learning last and only where nobody waits, errors reach the session."""
 
 from __future__ import annotations
 
 import math
 import threading
+import time
 
 import numpy as np
 
@@ -26,6 +27,11 @@ class SlowPredictor(WindowPredictor):
         self.labels, self.views = ("a", "b"), ("eeg",)
         self.gate = threading.Semaphore(0)
         self.began = threading.Semaphore(0)
+        self.learnt: list[tuple[int, bool]] = []
+
+    def learn(self, window, prediction, *, spare=True) -> None:
+        assert prediction.index == window.index
+        self.learnt.append((window.index, spare))
 
     def predict(self, window, clock) -> Prediction:
         self.began.release()
@@ -105,6 +111,65 @@ def test_every_window_is_handed_on_once_its_prediction_is_out_also_one_that_is_s
     made.stop()
     assert made.skipped == 2
     assert said == [(what, index) for index in range(14) for what in ("prediction", "window")]
+
+
+def test_a_window_is_learnt_from_after_everybody_has_its_prediction_and_one_that_is_skipped_never():
+    class Noting(SlowPredictor):
+        def learn(self, window, prediction, *, spare=True) -> None:
+            super().learn(window, prediction, spare=spare)
+            said.append(("learnt", window.index))
+
+    class Sink:
+        def __init__(self, what: str) -> None:
+            self.what = what
+
+        def write(self, item: Prediction | FeatureWindow) -> None:
+            said.append((self.what, item.index))
+
+    said: list[tuple[str, int]] = []
+    predictor = Noting()
+    made, _ = worker(predictor, Sink("prediction"), window_sinks=[Sink("window")])
+    made.offer([window(0)])
+    predictor.began.acquire()
+    made.offer([window(index) for index in range(1, 14)])
+    for _ in range(14):
+        predictor.gate.release()
+    made.stop()
+    skipped = {1, 2}
+    every = ("prediction", "window", "learnt")
+    assert said == [(what, i) for i in range(14) for what in (every[:2] if i in skipped else every)]
+
+
+def test_there_is_time_to_spare_only_while_no_window_waits():
+    predictor, sink = SlowPredictor(), Kept()
+    made, _ = worker(predictor, sink)
+    made.offer([window(0)])
+    predictor.began.acquire()
+    made.offer([window(1), window(2)])
+    made.offer([window(3)])
+    for index in range(1, 4):
+        predictor.gate.release()
+        predictor.began.acquire()
+        assert predictor.learnt[-1] == (index - 1, False)
+    predictor.gate.release()
+    while len(predictor.learnt) < 4:
+        time.sleep(0.001)
+    made.stop()
+    assert predictor.learnt[-1] == (3, True)
+
+
+def test_what_goes_wrong_while_learning_reaches_the_session_after_the_prediction_is_out():
+    class Broken(SlowPredictor):
+        def learn(self, window, prediction, *, spare=True) -> None:
+            raise ValueError("learnt nothing")
+
+    predictor, sink, errors = Broken(), Kept(), []
+    made, _ = worker(predictor, sink, errors)
+    predictor.gate.release()
+    made.offer([window(0)])
+    made.stop()
+    assert [p.index for p in sink] == [0]
+    assert [str(error) for error in errors] == ["learnt nothing"]
 
 
 def test_with_a_model_slower_than_the_hop_no_prediction_is_of_a_window_that_is_too_old():

@@ -1,0 +1,357 @@
+"""The events of a session as a log of what it learnt when, for a replay that learns the same.
+
+What an adapter becomes follows from the windows that it saw, its settings, its seed, and after which windows it was
+updated. A session puts updates off while windows wait, so that this last is all that its recording does not tell; its
+``events.jsonl`` does, with a digest of the adapter after each update.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from rtemo.adaptation.adapter import ROLLBACK, START, UPDATE, Adapter, Emit, Observation
+from rtemo.config import AdaptationSettings
+from rtemo.errors import ConfigurationError, RecordingError
+from rtemo.model.predict import ModelOutput
+from rtemo.types import SESSION_START, Floats
+
+SKIPPED_WINDOWS = "windows-skipped"
+MAX_BYTES = 2**30
+MAX_LINE_BYTES = 2**20
+MAX_WINDOW = 2**53
+MAX_SEED = 2**63 - 1
+DIGEST = re.compile(r"[0-9a-f]{16}")
+SHOWN = 60
+CURE = "Give the events.jsonl as rtemo wrote it; a session's lies beside its recording.xdf."
+
+
+class WindowRanges:
+    """A set of windows, as few ranges: a few bytes say a great many windows.
+
+    Parameters
+    ----------
+    ranges : iterable of tuple of int
+        First and last window of each; in any order, and they may overlap.
+    """
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        merged: list[tuple[int, int]] = []
+        for first, last in sorted(ranges):
+            if merged and first <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+            else:
+                merged.append((first, last))
+        self._firsts = [first for first, _ in merged]
+        self._lasts = [last for _, last in merged]
+
+    def __contains__(self, window: int) -> bool:
+        place = bisect_right(self._firsts, window) - 1
+        return place >= 0 and window <= self._lasts[place]
+
+    @property
+    def first(self) -> int | None:
+        """The first of all; None where there is none."""
+        return self._firsts[0] if self._firsts else None
+
+
+@dataclass(frozen=True)
+class AdaptationLog:
+    """What a session learnt when.
+
+    Parameters
+    ----------
+    origin : str
+        Name of the file.
+    settings : AdaptationSettings
+        Of the session; ``mode`` is ``off`` where nothing adapted.
+    seed : int
+    digest : str
+        Of the adapter before the first window; empty where nothing adapted.
+    updates : mapping of int to str
+        By the window after which an update was made, in order: the adapter's digest after it.
+    ignored : WindowRanges
+        Windows that the session had no prediction of, so that it learnt nothing from them either.
+    late : WindowRanges
+        Windows for which samples came late, which a replay has in time.
+    grid : tuple of float or None
+        Length and hop of the session's windows in seconds, where the log says.
+    warnings : tuple of str
+        What the user should know of the file.
+    """
+
+    origin: str
+    settings: AdaptationSettings
+    seed: int
+    digest: str
+    updates: Mapping[int, str]
+    ignored: WindowRanges
+    late: WindowRanges = field(default_factory=WindowRanges)
+    grid: tuple[float, float] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read_adaptation_log(path: str | Path) -> AdaptationLog:
+    """Read the ``events.jsonl`` of a session or of a replay; the file is not trusted.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    RecordingError
+        It cannot be read, is too large, or a line is not what it should be: the message names the line. A last line
+        that was cut off is left out, with a warning.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RecordingError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'none'}.", cure=CURE)
+    parser = _Parser(str(path))
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size > MAX_BYTES:
+                raise RecordingError(f"{path}: {size} bytes; expected at most {MAX_BYTES}.", cure=CURE)
+            for number, line in _lines(file, str(path)):
+                parser.take(number, line)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror}).", cure=CURE) from error
+    return parser.log()
+
+
+def _lines(file: BinaryIO, origin: str) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers, from 1 on."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise _wrong(origin, number, f"a line of at most {MAX_LINE_BYTES} bytes", "a longer one")
+        yield number, line
+
+
+def _wrong(origin: str, number: int, expected: str, found: object) -> RecordingError:
+    shown = found if isinstance(found, str) else repr(found)
+    return RecordingError(f"{origin}: line {number}: expected {expected}, found {shown[:SHOWN]}.", cure=CURE)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+class _Parser:
+    """Gathers a log line by line."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._number = 0
+        self._settings = AdaptationSettings(mode="off")
+        self._seed = 0
+        self._digest = ""
+        self._updates: dict[int, str] = {}
+        self._ignored: list[tuple[int, int]] = []
+        self._late: list[tuple[int, int]] = []
+        self._grid: tuple[float, float] | None = None
+        self._warnings: list[str] = []
+        self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
+            START: self._start,
+            UPDATE: self._update,
+            ROLLBACK: self._update,
+            SESSION_START: self._session,
+            SKIPPED_WINDOWS: lambda event: self._ignored.append(self._range(event)),
+            "late": lambda event: self._late.append(self._range(event)),
+            "events-recovered": self._recovered,
+        }
+
+    def take(self, number: int, line: bytes) -> None:
+        """Take a line."""
+        self._number = number
+        try:
+            event = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            if not line.endswith(b"\n"):
+                self._warnings.append(f"{self._origin}: line {number} was cut off and is left out")
+                return
+            raise self._fault("a JSON object", f"{type(error).__name__}: {error}") from error
+        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+            raise self._fault("a JSON object with a text under 'event'", event)
+        taker = self._takers.get(event["event"])
+        if taker is not None:
+            taker(event)
+
+    def log(self) -> AdaptationLog:
+        """What the lines said.
+
+        Raises
+        ------
+        RecordingError
+            They contradict each other.
+        """
+        ignored = WindowRanges(self._ignored)
+        for window in self._updates:
+            if window in ignored:
+                raise RecordingError(
+                    f"{self._origin}: an update after window {window}, which the session did not predict.", cure=CURE
+                )
+        return AdaptationLog(
+            origin=self._origin,
+            settings=self._settings,
+            seed=self._seed,
+            digest=self._digest,
+            updates=self._updates,
+            ignored=ignored,
+            late=WindowRanges(self._late),
+            grid=self._grid,
+            warnings=tuple(self._warnings),
+        )
+
+    def _start(self, event: dict[str, Any]) -> None:
+        if self._digest:
+            raise self._fault(f"one {START} in a log", "a second one")
+        self._digest = self._digest_of(event)
+        self._seed = self._whole(event, "seed", 0, MAX_SEED)
+        settings = event.get("settings")
+        if not isinstance(settings, dict):
+            raise self._fault("a JSON object under 'settings'", settings)
+        try:
+            self._settings = AdaptationSettings.model_validate(settings)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(str(part) for part in problem["loc"])
+            raise self._fault(f"settings of adaptation; {key[:SHOWN]!r}: {problem['msg']}", problem["input"]) from error
+        if self._settings.mode == "off":
+            raise self._fault("settings that adapt", "mode 'off'")
+
+    def _update(self, event: dict[str, Any]) -> None:
+        if not self._digest:
+            raise self._fault(f"{START} before the first update", event["event"])
+        window = self._window(event, "window")
+        newest = next(reversed(self._updates), None)
+        if newest is not None and window <= newest:
+            raise self._fault(f"an update after a later window than {newest}", window)
+        self._updates[window] = self._digest_of(event)
+
+    def _session(self, event: dict[str, Any]) -> None:
+        first = self._window(event, "first_window")
+        # What came before the session's first window no adapter saw.
+        self._ignored.append((-MAX_WINDOW, first - 1))
+        length_s, hop_s = event.get("length_s"), event.get("hop_s")
+        if not isinstance(length_s, int | float) or not isinstance(hop_s, int | float):
+            raise self._fault("numbers under 'length_s' and 'hop_s'", (length_s, hop_s))
+        self._grid = length_s, hop_s
+
+    def _recovered(self, event: dict[str, Any]) -> None:
+        lost = self._whole(event, "lost", 0, MAX_WINDOW)
+        if lost:
+            self._warnings.append(f"{self._origin}: a full disk lost {lost} events: updates may be missing")
+
+    def _range(self, event: dict[str, Any]) -> tuple[int, int]:
+        first, last = self._window(event, "first_window"), self._window(event, "last_window")
+        if last < first:
+            raise self._fault(f"'last_window' from {first} on", last)
+        return first, last
+
+    def _window(self, event: dict[str, Any], key: str) -> int:
+        return self._whole(event, key, -MAX_WINDOW, MAX_WINDOW)
+
+    def _whole(self, event: dict[str, Any], key: str, low: int, high: int) -> int:
+        value = event.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self._fault(f"a whole number from {low} to {high} under {key!r}", value)
+        return value
+
+    def _digest_of(self, event: dict[str, Any]) -> str:
+        value = event.get("digest")
+        if not isinstance(value, str) or DIGEST.fullmatch(value) is None:
+            raise self._fault("sixteen hexadecimal digits under 'digest'", value)
+        return value
+
+    def _fault(self, expected: str, found: object) -> RecordingError:
+        return _wrong(self._origin, self._number, expected, found)
+
+
+class LoggedAdapter:
+    """An adapter that is updated after the very windows after which that of a session was.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        Made with the settings and the seed of the log.
+    log : AdaptationLog
+    emit : callable
+        Told of windows that are passed over, so that the replay's own events are a log as well.
+
+    Attributes
+    ----------
+    updated : int
+        Updates so far.
+    differs_after : int or None
+        The window after which an update first gave something else than it gave the session.
+
+    Raises
+    ------
+    ConfigurationError
+        The log is of another model.
+    """
+
+    def __init__(self, adapter: Adapter, log: AdaptationLog, *, emit: Emit = lambda kind, details: None) -> None:
+        found = adapter.digest()
+        if found != log.digest:
+            raise ConfigurationError(
+                f"{log.origin}: the log is of another model: its digest is {log.digest}, that of the bundle {found}.",
+                cure="Give the bundle that the session ran with; its environment.json names it.",
+            )
+        self._adapter = adapter
+        self._log = log
+        self._emit = emit
+        self._window: int | None = None
+        self.updated = 0
+        self.differs_after: int | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether the session was updated after the window that was observed last."""
+        return self._window in self._log.updates
+
+    def predict(self, views: Mapping[str, Floats | None]) -> ModelOutput:
+        """See `Adapter.predict`."""
+        return self._adapter.predict(views)
+
+    def observe(self, window: Observation) -> None:
+        """See `Adapter.observe`; a window that the session did not predict is passed over."""
+        if window.index in self._log.ignored:
+            self._window = None
+            self._emit(SKIPPED_WINDOWS, {"windows": 1, "first_window": window.index, "last_window": window.index})
+        else:
+            self._window = window.index
+            self._adapter.observe(window)
+
+    def update(self) -> None:
+        """See `Adapter.update`; compares with what the session came to."""
+        if self._window is None:
+            return
+        self._adapter.update()
+        self.updated += 1
+        if self.differs_after is None and self._adapter.digest() != self._log.updates[self._window]:
+            self.differs_after = self._window
+
+    def warnings(self) -> list[str]:
+        """What the user should know at the end of the replay."""
+        log, lines = self._log, []
+        if self.differs_after is not None:
+            late = log.late.first
+            why = "another machine, torch build or recording"
+            if late is not None and late <= self.differs_after:
+                why = f"samples came late for window {late}, which the session learnt from without them"
+            lines.append(f"{log.origin}: predictions differ from window {self.differs_after + 1} on: {why}")
+        missing = len(log.updates) - self.updated
+        if missing:
+            lines.append(f"{log.origin}: {missing} of {len(log.updates)} updates are of windows that did not come")
+        return lines
