@@ -142,7 +142,7 @@ class Adapter:
         if settings.mode == "guarded":
             self._learner = Learner(trained, replay, calibration.labels, settings, on, seed)
         self._predictor = Predictor(trained, device=device, adaptable=True)
-        self._model_digest = b"" if self._learner is not None else _digest_of(trained)
+        self._model_digest = _digest_of(trained)
         self._absent = np.zeros(len(slices), dtype=bool)
         self._calibrated = self._good = self._save()
         self._warm_up(replay)

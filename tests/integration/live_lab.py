@@ -43,6 +43,10 @@ scope = "machine"
 session_id = "{session}"
 [model.settings]
 steps = 60
+[adaptation]
+every = 1
+min_confidence = 0.0
+max_novelty = 1e6
 """
 
 

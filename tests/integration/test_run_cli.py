@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import json
 import os
@@ -13,13 +14,16 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
+from lab import Run
 from live_lab import LiveLab
 from network import OUTLETS
 
+from rtemo.adaptation.log import read_adaptation_log
 from rtemo.cli.live_demo import _tell
 from rtemo.live.agreement import Agreement
 from rtemo.sources.xdf import XdfSource
@@ -42,7 +46,9 @@ def until(process: subprocess.Popen[str], pattern: str) -> str:
     raise AssertionError(f"{pattern!r} never came:\n{''.join(lines)}\n{process.stderr.read()}")
 
 
-def test_a_session_writes_everything_and_its_recording_replays_to_the_same(live_lab: LiveLab):
+def test_a_session_writes_everything_and_its_recording_replays_to_the_same(
+    live_lab: LiveLab, rtemo: Run, tmp_path: Path
+):
     import pyxdf
 
     with live_lab.simulated():
@@ -74,7 +80,23 @@ def test_a_session_writes_everything_and_its_recording_replays_to_the_same(live_
     assert published["info"]["type"] == ["Prediction"]
     assert published["time_stamps"].tolist() == [float(row["stop"]) for row in rows]
     assert published["time_series"][:, 0].tolist() == [float(row["p_negative"]) for row in rows]
-    assert any('"session-start"' in row[0] for row in by_name["rtemo-events"]["time_series"])
+    said = [row[0] for row in by_name["rtemo-events"]["time_series"]]
+    assert any('"session-start"' in line for line in said)
+    # It learnt meanwhile, which its log tells, the recording as well, and the status.
+    assert '"adaptation-start"' in said[0]
+    updates = [event for event in live_lab.events() if event["event"] == "adaptation-update"]
+    assert len(updates) >= 4
+    assert f"{len(updates)} updates" in out
+    assert "adaptation-update" not in out
+    command = ["-c", folder / "config.toml", "-m", live_lab.bundle, "--adaptation-log", folder / "events.jsonl"]
+    done = rtemo("play", folder / "recording.xdf", *command, "-o", tmp_path / "replay")
+    assert (done.code, done.err) == (0, "")
+    replayed = list(csv.DictReader((tmp_path / "replay" / "predictions.csv").read_text().splitlines()))
+    assert [row | {"age_s": ""} for row in replayed] == [row | {"age_s": ""} for row in rows]
+    assert any(row["p_negative"] != row["shadow_negative"] for row in rows[1:])
+    # A replay can be replayed as well.
+    again = read_adaptation_log(tmp_path / "replay" / "events.jsonl")
+    assert list(again.updates.items()) == [(event["window"], event["digest"]) for event in updates]
 
 
 def test_predictions_and_events_are_on_the_network(live_lab: LiveLab):

@@ -1,0 +1,185 @@
+"""Logs of adaptation from files that nobody vouches for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rtemo.adaptation import log as log_module
+from rtemo.adaptation.log import WindowRanges, read_adaptation_log
+from rtemo.config import AdaptationSettings
+from rtemo.errors import RecordingError
+
+DIGEST = "0123456789abcdef"
+START: dict[str, Any] = {
+    "stamp": 1.5,
+    "event": "adaptation-start",
+    "mode": "guarded",
+    "seed": 4,
+    "settings": AdaptationSettings(every=3).model_dump(mode="json"),
+    "digest": DIGEST,
+}
+SESSION: dict[str, Any] = {"stamp": 2.0, "event": "session-start", "first_window": 10, "length_s": 1.0, "hop_s": 0.5}
+
+
+def event(kind: str, **details: object) -> dict[str, Any]:
+    return {"stamp": 1.0, "event": kind, **details}
+
+
+def update(window: object, digest: object = DIGEST) -> dict[str, Any]:
+    return event("adaptation-update", window=window, digest=digest)
+
+
+def written(folder: Path, *events: object, tail: bytes = b"") -> Path:
+    path = folder / "events.jsonl"
+    path.write_bytes(b"".join(json.dumps(item).encode() + b"\n" for item in events) + tail)
+    return path
+
+
+def test_a_log_says_settings_seed_updates_and_what_was_passed_over(tmp_path: Path) -> None:
+    rollback = event("adaptation-rollback", window=15, reason="drift", digest="f" * 16)
+    path = written(
+        tmp_path,
+        START,
+        event("stream-opened", stream="eeg"),
+        SESSION,
+        event("adaptation-skip", window=11, reason="confidence"),
+        update(12),
+        event("windows-skipped", windows=2, first_window=13, last_window=14),
+        rollback,
+        event("late", stream="eeg", samples=3, first_window=15, last_window=16),
+    )
+    log = read_adaptation_log(path)
+    assert log.settings == AdaptationSettings(every=3)
+    assert (log.seed, log.digest, log.grid) == (4, DIGEST, (1.0, 0.5))
+    assert log.updates == {12: DIGEST, 15: "f" * 16}
+    assert [k for k in range(-5, 30) if k in log.ignored] == [*range(-5, 10), 13, 14]
+    assert [k for k in range(30) if k in log.late] == [15, 16]
+    assert log.warnings == ()
+
+
+def test_a_log_of_a_session_without_adaptation_is_off(tmp_path: Path) -> None:
+    assert read_adaptation_log(written(tmp_path, SESSION)).settings.mode == "off"
+    assert read_adaptation_log(written(tmp_path)).settings.mode == "off"
+
+
+def test_a_last_line_that_was_cut_off_is_left_out_and_said(tmp_path: Path) -> None:
+    log = read_adaptation_log(written(tmp_path, START, update(12), tail=b'{"stamp": 3.0, "event": "adapta'))
+    assert list(log.updates) == [12]
+    (line,) = log.warnings
+    assert "line 3 was cut off" in line
+
+
+def test_events_that_a_full_disk_lost_are_said(tmp_path: Path) -> None:
+    log = read_adaptation_log(written(tmp_path, START, event("events-recovered", kept=4, lost=2)))
+    assert "lost 2 events" in log.warnings[0]
+    assert read_adaptation_log(written(tmp_path, event("events-recovered", kept=4, lost=0))).warnings == ()
+
+
+WRONG = {
+    "no JSON": ((b"{nothing}\n",), 1, "a JSON object"),
+    "an empty line": ((START, b"\n", update(1)), 2, "a JSON object"),
+    "not UTF-8": ((b'{"event": "\xff"}\n',), 1, "a JSON object"),
+    "NaN": ((b'{"event": "late", "x": NaN}\n',), 1, "a JSON object"),
+    "nested without end": ((b"[" * 100_000 + b"\n",), 1, "a JSON object"),
+    "a number of ten thousand digits": ((b'{"event": "x", "n": ' + b"9" * 10_000 + b"}\n",), 1, "a JSON object"),
+    "a list": (([1],), 1, "a text under 'event'"),
+    "no event": (({"stamp": 1},), 1, "a text under 'event'"),
+    "an event that is a number": (({"event": 1},), 1, "a text under 'event'"),
+    "two starts": ((START, START), 2, "one adaptation-start"),
+    "no settings": ((START | {"settings": None},), 1, "under 'settings'"),
+    "unknown settings": ((START | {"settings": {"evry": 1}},), 1, "evry"),
+    "settings out of range": ((START | {"settings": {"every": 0}},), 1, "'every'"),
+    "settings that do not adapt": ((START | {"settings": {"mode": "off"}},), 1, "settings that adapt"),
+    "a negative seed": ((START | {"seed": -1},), 1, "under 'seed'"),
+    "a seed that is no number": ((START | {"seed": True},), 1, "under 'seed'"),
+    "a seed that no generator takes": ((START | {"seed": 2**63},), 1, "under 'seed'"),
+    "no digest": ((START | {"digest": None},), 1, "under 'digest'"),
+    "a digest of another length": ((START, update(1, "abc")), 2, "under 'digest'"),
+    "an update without a start": ((update(1),), 1, "adaptation-start before"),
+    "an update of no window": ((START, update(None)), 2, "under 'window'"),
+    "an update of half a window": ((START, update(1.5)), 2, "under 'window'"),
+    "updates out of order": ((START, update(4), update(3)), 3, "a later window than 4"),
+    "two updates after a window": ((START, update(4), update(4)), 3, "a later window than 4"),
+    "a range backwards": ((event("windows-skipped", first_window=5, last_window=4),), 1, "'last_window'"),
+    "a range without an end": ((event("late", first_window=5),), 1, "'last_window'"),
+    "a grid of words": ((SESSION | {"hop_s": "1"},), 1, "'hop_s'"),
+    "a session without a first window": ((SESSION | {"first_window": None},), 1, "'first_window'"),
+    "losses that are no number": ((event("events-recovered", lost="2"),), 1, "'lost'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_with_its_line_and_a_cure(tmp_path: Path, name: str) -> None:
+    lines, number, expected = WRONG[name]
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(x if isinstance(x, bytes) else json.dumps(x).encode() + b"\n" for x in lines))
+    with pytest.raises(RecordingError) as caught:
+        read_adaptation_log(path)
+    assert caught.value.message.startswith(f"{path}: line {number}: expected ")
+    assert expected in caught.value.message
+    assert len(caught.value.message) < len(str(path)) + 400
+    assert "events.jsonl" in caught.value.cure
+
+
+def test_an_update_after_a_window_that_was_passed_over_is_a_contradiction(tmp_path: Path) -> None:
+    skipped = event("windows-skipped", windows=1, first_window=12, last_window=12)
+    with pytest.raises(RecordingError, match="an update after window 12, which the session did not predict"):
+        read_adaptation_log(written(tmp_path, START, update(12), skipped))
+
+
+def test_a_file_that_is_none_or_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, found in ((tmp_path, "a folder"), (tmp_path / "none.jsonl", "none")):
+        with pytest.raises(RecordingError, match=f"expected a file, found {found}"):
+            read_adaptation_log(path)
+    path = written(tmp_path, START, update(12))
+    monkeypatch.setattr(log_module, "MAX_LINE_BYTES", 100)
+    with pytest.raises(RecordingError, match="line 1: expected a line of at most 100 bytes"):
+        read_adaptation_log(path)
+    monkeypatch.setattr(log_module, "MAX_BYTES", 100)
+    with pytest.raises(RecordingError, match="expected at most 100"):
+        read_adaptation_log(path)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(DIGEST),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+KINDS = ("adaptation-start", "adaptation-update", "adaptation-rollback", "session-start", "windows-skipped", "late")
+KEYS = ("window", "digest", "seed", "settings", "first_window", "last_window", "length_s", "hop_s", "lost")
+EVENTS = st.builds(
+    lambda kind, details: {"event": kind, **details},
+    st.sampled_from((*KINDS, "events-recovered")),
+    st.dictionaries(st.sampled_from(KEYS), VALUES | st.just(START["settings"]), max_size=6),
+)
+LINES = EVENTS.map(lambda item: json.dumps(item).encode() + b"\n") | st.binary(max_size=30)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LINES, max_size=6), st.booleans())
+def test_whatever_a_file_holds_it_is_read_or_refused_in_words(tmp_path: Path, lines: list[bytes], begun: bool) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes((json.dumps(START).encode() + b"\n" if begun else b"") + b"".join(lines))
+    try:
+        log = read_adaptation_log(path)
+    except RecordingError:
+        return
+    assert list(log.updates) == sorted(log.updates)
+    assert (log.settings.mode == "off") == (log.digest == "")
+
+
+RANGES = st.lists(st.tuples(st.integers(-20, 20), st.integers(0, 6)).map(lambda pair: (pair[0], sum(pair))))
+
+
+@given(RANGES)
+def test_ranges_hold_the_windows_that_are_in_any_of_them(ranges: list[tuple[int, int]]) -> None:
+    inside = {k for first, last in ranges for k in range(first, last + 1)}
+    found = WindowRanges(ranges)
+    assert {k for k in range(-40, 40) if k in found} == inside
+    assert found.first == min(inside, default=None)
