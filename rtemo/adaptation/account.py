@@ -39,17 +39,19 @@ class AdaptationStatus:
     differ: int = 0
     compared: int = 0
 
-    def __str__(self) -> str:
-        """One short line."""
+    @property
+    def brief(self) -> str:
+        """What adaptation does, for a line that has more to say."""
         if self.mode == "off":
             return f"off: {self.reason}" if self.reason else "off"
-        parts = [
-            f"{self.mode}: {_count(self.learnt, 'window')} learnt from",
-            f"{_count(self.updates, 'update')}, {_count(self.rollbacks, 'rollback')}",
-            *["FROZEN"] * self.frozen,
-            f"{self.differ} of {self.compared} labels other than the frozen model's",
-        ]
-        return ", ".join(parts)
+        said = f"{self.mode}: {_count(self.learnt, 'window')} learnt from, {_count(self.updates, 'update')}, "
+        return said + _count(self.rollbacks, "rollback") + ", FROZEN" * self.frozen
+
+    def __str__(self) -> str:
+        """One line, with how often both models said different labels."""
+        if self.mode == "off":
+            return self.brief
+        return f"{self.brief}, {self.differ} of {self.compared} labels other than the frozen model's"
 
 
 class Account:

@@ -290,7 +290,7 @@ def status_line(status: LiveStatus) -> str:
         said = status.prediction.label if math.isnan(best) else f"{status.prediction.label} {best:.2f}"
     ages = f"age p50 {_ms(status.age_p50_s)} p99 {_ms(status.age_p99_s)}"
     bad = "".join(f"; {line}" for line in _bad_channels(status))
-    adapted = f"adaptation {status.adaptation}"
+    adapted = f"adaptation {status.adaptation.brief}"
     return f"{status.elapsed_s:.0f} s: {said}; {streams}{bad}; {ages}; {adapted}; {status.predicted} windows"
 
 
@@ -313,7 +313,7 @@ def status_panel(status: LiveStatus, config: Configuration, events: deque[str]) 
         f"recorded {recorder.bytes_written / 1e6:.1f} MB"
     )
     lines += [Text(line, style="bold yellow") for line in _bad_channels(status)]
-    lines += [Text(facts), Text(f"adaptation {status.adaptation}")]
+    lines += [Text(facts), Text(f"adaptation {status.adaptation.brief}")]
     if recorder.refused or recorder.failed is not None:
         lines.append(Text(f"THE RECORDING IS NOT WRITTEN ({recorder.backlog_s:.0f} s wait)", style="bold red"))
     lines += [Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in events]
