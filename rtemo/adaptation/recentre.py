@@ -24,9 +24,12 @@ TRIALS_KEPT = 3
 """How many trials' worth of windows the reservoir holds of each predicted class."""
 KEPT_A_TRIAL = 30
 """More windows of a trial tell no more; the reservoir takes every so-many-th of longer ones."""
-SCALE_PRIOR = 10.0
+SCALE_PRIOR = 30.0
 """Trials that calibration's own scatter counts in the scale of a view."""
 SCALES = (2 / 3, 3 / 2)
+EVIDENCE = 3.0
+"""Nats by which a shift must make the session likelier to be believed, and half of it to stay so. Without drift the
+likeliest shift gains one or two by fitting chance; `benchmarks/adaptation_safety.py` measures what that does."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,8 @@ class Recentrer:
         Returns
         -------
         float
-            By how much the shift makes the reservoir likelier, in nats an observation, its prior included; 0 where the
-            reservoir is empty.
+            By how much the likeliest shift makes the reservoir likelier, in nats, its prior included; 0 where the
+            reservoir is empty. Below `EVIDENCE` nothing is recentred.
         """
         x, available = self._memory.windows()
         if not len(x):
@@ -129,6 +132,10 @@ class Recentrer:
         found = [self._climb(groups, start) for start in (self.state.shift, nothing)]
         score, shift = max(found, key=lambda pair: pair[0])
         gain = score - self._score(groups, nothing)
+        believed = self.state.shift.any()
+        if gain < (EVIDENCE / 2 if believed else EVIDENCE):
+            self.state = Recentring.none(self._statistics.centre)
+            return float(gain)
         shift = self._capped(shift)
         self.state = replace(self.state, shift=shift, scale=self._scales(groups, shift))
         return float(gain)

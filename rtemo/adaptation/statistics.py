@@ -17,7 +17,7 @@ SHRINK = 0.2
 FLOOR = 1e-3
 PRIOR_RECORDINGS = 2.0
 """How many recordings' worth the prior on differences between recordings counts."""
-PRIOR_SHIFT = 0.5
+PRIOR_SHIFT = 0.35
 """Standard deviation, in those of the windows, by which recordings differ where nothing is known of it."""
 
 
