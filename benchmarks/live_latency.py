@@ -90,6 +90,7 @@ CONTESTANTS = (
     Contestant("rtemo features", "rtemo_features", ALL, session=True),
     Contestant("rtemo features, recording", "rtemo_features", ALL, ("--recorder", "xdf"), session=True),
     Contestant("rtemo run", "rtemo_session", ALL, session=True, model=True),
+    Contestant("rtemo run, adapting", "rtemo_session", ALL, ("--adaptation", "guarded"), session=True, model=True),
     Contestant("rtemo run on a terminal", "rtemo_session", ALL, session=True, model=True, terminal=True),
 )
 

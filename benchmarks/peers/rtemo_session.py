@@ -14,6 +14,7 @@ from rtemo_features import SWITCH_INTERVAL_S, last_numbers
 from rtemo_task import configuration
 
 from rtemo.cli.run import StatusView
+from rtemo.config import AdaptationSettings
 from rtemo.liblsl import local_clock
 from rtemo.live.session import LiveSession
 from rtemo.model.bundle import load_bundle
@@ -26,6 +27,7 @@ def main() -> None:
     parser = task_parser(__doc__)
     parser.add_argument("--session", required=True)
     parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--adaptation", default="off", help="mode; with any but off there is an update every 4 windows")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -39,6 +41,8 @@ def main() -> None:
                 session.stop()
 
     config = configuration(arguments.hop, views, arguments.session)
+    adaptation = AdaptationSettings(mode=arguments.adaptation, every=4)
+    config = config.model_copy(update={"adaptation": adaptation})
     session = LiveSession(config, load_bundle(arguments.bundle), device="cpu", on_windows=on_windows)
     with tempfile.TemporaryDirectory() as folder, StatusView(config, session) as view:
         missing = session.find(WAIT_S, view.waiting)
@@ -46,7 +50,8 @@ def main() -> None:
             raise SystemExit(f"no stream for {', '.join(missing)}")
         last = session.run(Path(folder), "benchmark", on_begin=view.begin, on_status=view.show)
         view.end(last)
-        record.save(arguments.out, rtemo=version("rtemo"), torch=torch.__version__)
+        learnt = str(last.adaptation)
+        record.save(arguments.out, rtemo=version("rtemo"), torch=torch.__version__, adaptation=learnt)
 
 
 if __name__ == "__main__":
