@@ -97,7 +97,7 @@ class Replay:
         The configuration or the recording's streams are not those of the bundle, or the log is not that of a session
         with them.
     RecordingError
-        The recording cannot be read.
+        The recording cannot be read, or what the log says of late windows is not of this bundle.
     """
 
     def __init__(
@@ -196,6 +196,11 @@ class Replay:
     def differs_after(self) -> int | None:
         """The window after which the replay first learnt something else than the session whose log it has."""
         return self._adapter.differs_after if isinstance(self._adapter, LoggedAdapter) else None
+
+    @property
+    def learnt_late(self) -> int | None:
+        """The first window that it learnt from with samples that came late, which the session learnt from without."""
+        return self._adapter.learnt_late if isinstance(self._adapter, LoggedAdapter) else None
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -236,6 +236,16 @@ class Adapter:
         return copy
 
     @property
+    def dims(self) -> Mapping[str, int]:
+        """Features of each view."""
+        return dict(zip(self._trained.views, self._trained.dims, strict=True))
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        return len(self._trained.class_names)
+
+    @property
     def recentring(self) -> Recentring:
         """What is done to the model's inputs now."""
         return self._recentrer.state

@@ -2,28 +2,42 @@
 
 What an adapter becomes follows from the windows that it saw, its settings, its seed, and after which windows it was
 updated. A session puts updates off while windows wait, so that this last is all that its recording does not tell; its
-``events.jsonl`` does, with a digest of the adapter after each update.
+``events.jsonl`` does, with a digest of the adapter after each update; and with what the adapter was shown of a window
+for which samples came late, which the recording has and the adapter had not.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
+import numpy as np
 from pydantic import ValidationError
 
 from rtemo.adaptation.adapter import ROLLBACK, START, UPDATE, Adapter, Emit, Observation
 from rtemo.config import AdaptationSettings
 from rtemo.errors import ConfigurationError, RecordingError
+from rtemo.features.standardise import CLAMP
 from rtemo.model.predict import ModelOutput
 from rtemo.types import SESSION_START, Floats
 
 SKIPPED_WINDOWS = "windows-skipped"
+LATE: Final = "adaptation-late"
+"""What was learnt from a window for which samples came late, in full; too long for more than the log."""
+LATE_LOST: Final = "adaptation-late-lost"
+MAX_FEATURES = 2**14
+"""A window of more is not logged: its line would be too long."""
+MAX_LATE_VALUES = 2**24
+"""So many numbers of late windows a log holds at most, about 300 MB."""
+OVERHEAD = 64
+"""What a late window takes beside its features counts for so many numbers."""
+MOST_LIKELY = 1 + 1e-6
 MAX_BYTES = 2**30
 MAX_LINE_BYTES = 2**20
 MAX_WINDOW = 2**53
@@ -61,6 +75,49 @@ class WindowRanges:
         """The first of all; None where there is none."""
         return self._firsts[0] if self._firsts else None
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """First and last window of each, in order and apart."""
+        return list(zip(self._firsts, self._lasts, strict=True))
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What an adapter was shown of a window; see `Observation`.
+
+    Parameters
+    ----------
+    views : mapping of str to ndarray of float64 or None
+        Standardised features, in the order of the model's views.
+    bad : ndarray of float64, shape (V,)
+    adapted, shadow : ndarray of float64, shape (K,)
+    """
+
+    views: Mapping[str, Floats | None]
+    bad: Floats
+    adapted: Floats
+    shadow: Floats
+
+    @classmethod
+    def of(cls, window: Observation) -> Observed:
+        """Of an observation, without the window's place in time."""
+        return cls(window.views, window.bad, window.adapted, window.shadow)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are, about."""
+        return OVERHEAD + sum(len(features) for features in self.views.values() if features is not None)
+
+    def details(self, window: int) -> dict[str, object]:
+        """Details of the event that says it, of a window; numbers are read back to the last bit."""
+        return {
+            "window": window,
+            "views": {view: None if features is None else features.tolist() for view, features in self.views.items()},
+            "bad": self.bad.tolist(),
+            "adapted": self.adapted.tolist(),
+            "shadow": self.shadow.tolist(),
+        }
+
 
 @dataclass(frozen=True)
 class AdaptationLog:
@@ -81,6 +138,8 @@ class AdaptationLog:
         Windows that the session had no prediction of, so that it learnt nothing from them either.
     late : WindowRanges
         Windows for which samples came late, which a replay has in time.
+    observed : mapping of int to Observed
+        By window that was late, or carries on what one would have been: what was learnt from.
     grid : tuple of float or None
         Length and hop of the session's windows in seconds, where the log says.
     warnings : tuple of str
@@ -94,6 +153,7 @@ class AdaptationLog:
     updates: Mapping[int, str]
     ignored: WindowRanges
     late: WindowRanges = field(default_factory=WindowRanges)
+    observed: Mapping[int, Observed] = field(default_factory=dict)
     grid: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
 
@@ -158,6 +218,8 @@ class _Parser:
         self._updates: dict[int, str] = {}
         self._ignored: list[tuple[int, int]] = []
         self._late: list[tuple[int, int]] = []
+        self._observed: dict[int, Observed] = {}
+        self._values = 0
         self._grid: tuple[float, float] | None = None
         self._warnings: list[str] = []
         self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -167,6 +229,7 @@ class _Parser:
             SESSION_START: self._session,
             SKIPPED_WINDOWS: lambda event: self._ignored.append(self._range(event)),
             "late": lambda event: self._late.append(self._range(event)),
+            LATE: self._late_window,
             "events-recovered": self._recovered,
         }
 
@@ -195,11 +258,12 @@ class _Parser:
             They contradict each other.
         """
         ignored = WindowRanges(self._ignored)
-        for window in self._updates:
-            if window in ignored:
-                raise RecordingError(
-                    f"{self._origin}: an update after window {window}, which the session did not predict.", cure=CURE
-                )
+        for what, windows in (("an update after", self._updates), (f"{LATE} of", self._observed)):
+            for window in windows:
+                if window in ignored:
+                    raise RecordingError(
+                        f"{self._origin}: {what} window {window}, which the session did not predict.", cure=CURE
+                    )
         return AdaptationLog(
             origin=self._origin,
             settings=self._settings,
@@ -208,6 +272,7 @@ class _Parser:
             updates=self._updates,
             ignored=ignored,
             late=WindowRanges(self._late),
+            observed=self._observed,
             grid=self._grid,
             warnings=tuple(self._warnings),
         )
@@ -237,6 +302,40 @@ class _Parser:
         if newest is not None and window <= newest:
             raise self._fault(f"an update after a later window than {newest}", window)
         self._updates[window] = self._digest_of(event)
+
+    def _late_window(self, event: dict[str, Any]) -> None:
+        if not self._digest:
+            raise self._fault(f"{START} before the first late window", event["event"])
+        window = self._window(event, "window")
+        if window in self._observed:
+            raise self._fault(f"one {LATE} of window {window}", "a second one")
+        views = event.get("views")
+        if not isinstance(views, dict) or not views:
+            raise self._fault("a JSON object with views under 'views'", views)
+        seen = Observed(
+            {
+                view: None if features is None else self._numbers(features, view, -CLAMP, CLAMP)
+                for view, features in views.items()
+            },
+            bad=self._numbers(event.get("bad"), "bad", 0.0, 1.0),
+            adapted=self._numbers(event.get("adapted"), "adapted", 0.0, MOST_LIKELY),
+            shadow=self._numbers(event.get("shadow"), "shadow", 0.0, MOST_LIKELY),
+        )
+        self._values += seen.size
+        if self._values > MAX_LATE_VALUES:
+            raise self._fault(f"at most {MAX_LATE_VALUES} numbers of late windows in a log", "more")
+        self._observed[window] = seen
+
+    def _numbers(self, values: object, key: str, low: float, high: float) -> Floats:
+        """A list of numbers; null stands for NaN, which JSON does not have."""
+        expected = f"a list of 1 to {MAX_FEATURES} numbers from {low:g} to {high:g} under {key[:SHOWN]!r}"
+        if not isinstance(values, list) or not 1 <= len(values) <= MAX_FEATURES:
+            raise self._fault(expected, "another" if isinstance(values, list) else values)
+        for value in values:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and low <= value <= high):
+                raise self._fault(expected, value)
+        return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
     def _session(self, event: dict[str, Any]) -> None:
         first = self._window(event, "first_window")
@@ -278,7 +377,7 @@ class _Parser:
 
 
 class LoggedAdapter:
-    """An adapter that is updated after the very windows after which that of a session was.
+    """An adapter that is updated after the very windows after which that of a session was, and shown the same of them.
 
     Parameters
     ----------
@@ -286,7 +385,8 @@ class LoggedAdapter:
         Made with the settings and the seed of the log.
     log : AdaptationLog
     emit : callable
-        Told of windows that are passed over, so that the replay's own events are a log as well.
+        Told of windows that are passed over, and of those that were late, so that the replay's own events are a log as
+        well.
 
     Attributes
     ----------
@@ -294,11 +394,16 @@ class LoggedAdapter:
         Updates so far.
     differs_after : int or None
         The window after which an update first gave something else than it gave the session.
+    learnt_late : int or None
+        The first late window of which the log does not say what the session learnt from: it is learnt from with the
+        samples that came late.
 
     Raises
     ------
     ConfigurationError
         The log is of another model.
+    RecordingError
+        What it says of late windows is not of this model.
     """
 
     def __init__(self, adapter: Adapter, log: AdaptationLog, *, emit: Emit = lambda kind, details: None) -> None:
@@ -308,12 +413,14 @@ class LoggedAdapter:
                 f"{log.origin}: the log is of another model: its digest is {log.digest}, that of the bundle {found}.",
                 cure="Give the bundle that the session ran with; its environment.json names it.",
             )
+        _check(log, adapter)
         self._adapter = adapter
         self._log = log
         self._emit = emit
         self._window: int | None = None
         self.updated = 0
         self.differs_after: int | None = None
+        self.learnt_late: int | None = None
 
     @property
     def due(self) -> bool:
@@ -325,13 +432,23 @@ class LoggedAdapter:
         return self._adapter.predict(views)
 
     def observe(self, window: Observation) -> None:
-        """See `Adapter.observe`; a window that the session did not predict is passed over."""
-        if window.index in self._log.ignored:
+        """See `Adapter.observe`; a window that the session did not predict is passed over.
+
+        Of one that was late the adapter is shown what that of the session was.
+        """
+        index = window.index
+        if index in self._log.ignored:
             self._window = None
-            self._emit(SKIPPED_WINDOWS, {"windows": 1, "first_window": window.index, "last_window": window.index})
-        else:
-            self._window = window.index
-            self._adapter.observe(window)
+            self._emit(SKIPPED_WINDOWS, {"windows": 1, "first_window": index, "last_window": index})
+            return
+        self._window = index
+        seen = self._log.observed.get(index)
+        if seen is not None:
+            window = replace(window, views=seen.views, bad=seen.bad, adapted=seen.adapted, shadow=seen.shadow)
+            self._emit(LATE, seen.details(index))
+        elif self.learnt_late is None and index in self._log.late:
+            self.learnt_late = index
+        self._adapter.observe(window)
 
     def update(self) -> None:
         """See `Adapter.update`; compares with what the session came to."""
@@ -346,7 +463,7 @@ class LoggedAdapter:
         """What the user should know at the end of the replay."""
         log, lines = self._log, []
         if self.differs_after is not None:
-            late = log.late.first
+            late = self.learnt_late
             why = "another machine, torch build or recording"
             if late is not None and late <= self.differs_after:
                 why = f"samples came late for window {late}, which the session learnt from without them"
@@ -355,3 +472,17 @@ class LoggedAdapter:
         if missing:
             lines.append(f"{log.origin}: {missing} of {len(log.updates)} updates are of windows that did not come")
         return lines
+
+
+def _check(log: AdaptationLog, adapter: Adapter) -> None:
+    """Refuse late windows that no session with this model can have had."""
+    for window, seen in log.observed.items():
+        sizes = {view: len(features) for view, features in seen.views.items() if features is not None}
+        fits = seen.views.keys() == adapter.dims.keys() and sizes.items() <= adapter.dims.items()
+        shapes = (len(seen.bad), len(seen.adapted), len(seen.shadow))
+        if not fits or shapes != (len(adapter.dims), adapter.classes, adapter.classes):
+            raise RecordingError(
+                f"{log.origin}: {LATE} of window {window}: expected features of {dict(adapter.dims)} and "
+                f"{adapter.classes} probabilities, found others.",
+                cure=CURE,
+            )

@@ -47,7 +47,7 @@ class Agreement:
         Windows in which a quality score differs at all; also among those that were skipped.
     learnt_late : int
         Windows in which what the adapted model says was not compared: before them the session had learnt from a window
-        without the samples that came late, which a replay learns from with them.
+        without the samples that came late, and its log does not say what it learnt from.
     """
 
     windows: int
@@ -103,8 +103,9 @@ def agreement(folder: Path, config: Configuration, bundle: Bundle, *, device: st
     skipped = {index for index, row in live.items() if row["label"] == SKIPPED}
     compared = sorted((live.keys() & replayed.keys()) - late - skipped)
     last_adapted = max(compared, default=0)
-    if replay.differs_after is not None and min(late, default=math.inf) <= replay.differs_after:
-        last_adapted = replay.differs_after
+    differs_after, learnt_late = replay.differs_after, replay.learnt_late
+    if differs_after is not None and learnt_late is not None and learnt_late <= differs_after:
+        last_adapted = differs_after
     different, largest = [], 0.0
     for index in compared:
         apart = max(

@@ -22,6 +22,7 @@ from rtemo.health import Health, StreamHealth
 from rtemo.sources.decoder import StreamDecoder
 from rtemo.sources.description import describe
 from rtemo.types import Chunk, FeatureWindow, Floats, Marker, StreamDescription
+from rtemo.windows import Late
 from rtemo.xdf import StreamHeader
 
 UNMEASURED_S = 3.0
@@ -103,6 +104,7 @@ class _Work:
     pipeline: FeaturePipeline
     recorder: RecorderPort
     on_windows: Callable[[list[FeatureWindow]], None]
+    on_late: Callable[[Late], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ class Gatherer:
         recorder: RecorderPort,
         first_window: int,
         on_windows: Callable[[list[FeatureWindow]], None],
+        on_late: Callable[[Late], None] = lambda late: None,
     ) -> None:
         """Start: what was gathered so far goes its way, and so does all that comes.
 
@@ -200,8 +203,10 @@ class Gatherer:
             Windows begin with this one.
         on_windows : callable
             Takes windows as they close, in order.
+        on_late : callable
+            Told for which windows samples came late.
         """
-        work = self._work = _Work(pipeline, recorder, on_windows)
+        work = self._work = _Work(pipeline, recorder, on_windows, on_late)
         pipeline.windower.begin(first_window)
         for key in pipeline.streams:
             pipeline.windower.expect(key, False)
@@ -460,6 +465,7 @@ class Gatherer:
         for late in work.pipeline.windower.take_late():
             name = self._streams[late.stream].name
             self._emit("late", stream=name, samples=late.samples, first_window=late.first, last_window=late.last)
+            work.on_late(late)
 
     def _rate(self, stream: _Stream, now_s: float) -> float:
         """Samples a second over the last few seconds."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from rtemo.adaptation.account import Account, AdaptationStatus
 from rtemo.adaptation.adapter import adapter_for
+from rtemo.adaptation.log import LATE
 from rtemo.clock import Clock, LslClock
 from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError, RecordingError, StreamError
@@ -24,6 +25,7 @@ from rtemo.features.pipeline import FeaturePipeline
 from rtemo.grid import Grid
 from rtemo.liblsl import configure
 from rtemo.live.gather import Gatherer
+from rtemo.live.late import remembering
 from rtemo.live.sink import LockedSink, RecordedPredictions, RecordedQuality
 from rtemo.live.status import LiveStatus, Newest
 from rtemo.live.transitions import Transitions
@@ -32,7 +34,7 @@ from rtemo.live.worker import ModelWorker
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
 from rtemo.outputs.backlog import RECORDER_LOST
-from rtemo.outputs.events import Event, EventLog
+from rtemo.outputs.events import Event, EventLog, Listener
 from rtemo.outputs.folder import (
     EVENTS,
     PREDICTIONS,
@@ -115,12 +117,14 @@ class LiveSession:
         self._account = Account()
         self._wanted, self._keys = wanted_streams(config)
         self._names = stream_names(self._wanted, config)
+        adapter = adapter_for(bundle, config.adaptation, device=device, emit=self._adapted)
+        self._remembered = remembering(adapter, config, self._adapted)
         self._predictor = WindowPredictor(
             bundle.standardiser,
             Predictor(bundle.model, device=device),
             labels=config.labels,
             views=bundle.model.views,
-            adapter=adapter_for(bundle, config.adaptation, device=device, emit=self._adapted),
+            adapter=self._remembered,
         )
         self._sink = LockedSink(self._emit)
         self._streams = LiveStreams(self._wanted, config.network, self._sink, clock=self._clock, on_error=self._fail)
@@ -288,7 +292,7 @@ class LiveSession:
     ) -> LiveStatus:
         session = "-".join(folder.parts[-2:])
         # Closed in reverse: the recorder may have something to say while it closes.
-        log = closing.enter_context(EventLog(folder / EVENTS, self._shown.append))
+        log = closing.enter_context(EventLog(folder / EVENTS, _short(self._shown.append)))
         events = EventOutlet(session=session)
         closing.callback(events.close)
         predictions = PredictionOutlet(self.config.labels, self._predictor.views, session=session)
@@ -301,8 +305,8 @@ class LiveSession:
         )
         closing.callback(recorder.close)
         own = [recorder.add_stream(events.xml), recorder.add_stream(predictions.xml)]
-        log.listen(events.write)
-        log.listen(lambda event: recorder.texts(own[0], np.array([event.stamp_s]), [(event.as_json(),)]))
+        log.listen(_short(events.write))
+        log.listen(_short(lambda event: recorder.texts(own[0], np.array([event.stamp_s]), [(event.as_json(),)])))
         table = LiveTable(folder / PREDICTIONS, prediction_layout(self.config.labels, self._predictor.views))
         closing.callback(table.close)
         quality = self._quality_sinks(folder, session, recorder, own, closing)
@@ -315,6 +319,7 @@ class LiveSession:
                 "windows-skipped", windows=len(windows), first_window=windows[0].index, last_window=windows[-1].index
             ),
             window_sinks=[*quality, Transitions(self._pipeline.quality_names, self._emit)],
+            remembered=self._remembered,
         )
         self._begin_log(log)
         began_s = self._begin(recorder, model, own)
@@ -383,7 +388,7 @@ class LiveSession:
             )
             # Right behind the event, so that a recorder which puts streams together writes it before their samples.
             self._offset_own(recorder, own, now_s)
-            self._gatherer.begin(self._pipeline, recorder, first, offer)
+            self._gatherer.begin(self._pipeline, recorder, first, offer, model.late)
         return now_s
 
     def _tick(self, ending: threading.Event, recorder: Recorder, own: Sequence[int], began_s: float) -> None:
@@ -463,3 +468,13 @@ class LiveSession:
             self._error = error
             self._emit("error", error=f"{type(error).__name__}: {error}", thread=threading.current_thread().name)
         self._stop.set()
+
+
+def _short(listener: Listener) -> Listener:
+    """Spare a listener the events that hold all features of a window, which are for the log alone."""
+
+    def told(event: Event) -> None:
+        if event.kind != LATE:
+            listener(event)
+
+    return told

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from rtemo.clock import Clock
+from rtemo.live.late import RememberingAdapter
 from rtemo.session import Sink, WindowPredictor, WindowSink
 from rtemo.types import FeatureWindow, Prediction
+from rtemo.windows import Late
 from rtemo.worker import Worker
 
 MAX_LAG_S = 1.0
@@ -34,6 +36,8 @@ class ModelWorker:
         Called with the windows that are passed over.
     window_sinks : sequence of WindowSink
         Each gets every window, in order, once its prediction is out.
+    remembered : RememberingAdapter, optional
+        Told of late windows, and let say what was learnt from them while no window waits.
 
     Attributes
     ----------
@@ -50,6 +54,7 @@ class ModelWorker:
         on_error: Callable[[BaseException], None],
         on_skip: Callable[[Sequence[FeatureWindow]], None],
         window_sinks: Sequence[WindowSink] = (),
+        remembered: RememberingAdapter | None = None,
     ) -> None:
         self.predicted = 0
         self.skipped = 0
@@ -58,7 +63,8 @@ class ModelWorker:
         self._window_sinks = tuple(window_sinks)
         self._clock = clock
         self._on_skip = on_skip
-        self._queue: queue.SimpleQueue[list[FeatureWindow] | None] = queue.SimpleQueue()
+        self._remembered = remembered
+        self._queue: queue.SimpleQueue[list[FeatureWindow] | Late | None] = queue.SimpleQueue()
         self._thread = Worker("rtemo-model", self._work, on_error)
         self._ending = False
 
@@ -69,6 +75,11 @@ class ModelWorker:
     def offer(self, windows: list[FeatureWindow]) -> None:
         """Hand windows over; never waits."""
         self._queue.put(windows)
+
+    def late(self, late: Late) -> None:
+        """Tell for which windows samples came late; never waits."""
+        if self._remembered is not None:
+            self._queue.put(late)
 
     def stop(self) -> None:
         """Predict what was offered, then end. Idempotent."""
@@ -99,9 +110,15 @@ class ModelWorker:
     def _take_in(self, waiting: deque[FeatureWindow]) -> bool:
         """Add all that was offered meanwhile; False at the end, once nothing waits."""
         while not waiting or not self._queue.empty():
+            if self._queue.empty() and self._remembered is not None and self._remembered.say():
+                continue
             if self._ending and self._queue.empty():
                 return False
             offered = self._queue.get()
+            if isinstance(offered, Late):
+                if self._remembered is not None:
+                    self._remembered.late(offered.first, offered.last)
+                continue
             self._ending = self._ending or offered is None
             waiting.extend(offered or ())
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -97,6 +98,49 @@ def test_a_session_writes_everything_and_its_recording_replays_to_the_same(
     # A replay can be replayed as well.
     again = read_adaptation_log(tmp_path / "replay" / "events.jsonl")
     assert list(again.updates.items()) == [(event["window"], event["digest"]) for event in updates]
+
+
+def test_a_session_that_learnt_without_late_samples_is_replayed_to_the_same(
+    live_lab: LiveLab, rtemo: Run, tmp_path: Path
+):
+    import pyxdf
+
+    with live_lab.simulated("--fault", "eye:freeze@6+3"):
+        code, out, _ = live_lab.run("--duration", "14")
+    assert code == 0
+    folder = live_lab.session()
+    told = live_lab.agreement()
+    assert told.holds, told
+    assert told.late >= 2
+    # What the adapted model says is compared in all other windows, to the last bit.
+    assert (told.learnt_late, told.largest) == (0, 0.0)
+    rows = {int(row["window"]): row for row in live_lab.rows()}
+    log = read_adaptation_log(folder / "events.jsonl")
+    late = [window for window in rows if window in log.late]
+    assert set(late) <= set(log.observed)
+    assert [log.observed[window].views["eye"] is None for window in late] == [
+        rows[window]["available_eye"] == "0" for window in late
+    ]
+    assert max(log.updates) > max(late)
+    last = rows[max(rows)]
+    assert last["p_negative"] != last["shadow_negative"]
+    # Only the log has them.
+    assert "adaptation-late" not in out
+    streams, _ = pyxdf.load_xdf(str(folder / "recording.xdf"), dejitter_timestamps=False)
+    (events,) = (stream for stream in streams if stream["info"]["name"] == ["rtemo-events"])
+    kinds = {json.loads(row[0])["event"] for row in events["time_series"]}
+    assert "late" in kinds
+    assert "adaptation-late" not in kinds
+    # A replay, and a replay of the replay's log, learn the same without a warning.
+    command = ["-c", folder / "config.toml", "-m", live_lab.bundle, "-o"]
+    logs = [folder, tmp_path / "one", tmp_path / "two"]
+    for log_of, folder_of in itertools.pairwise(logs):
+        options = [*command, folder_of, "--adaptation-log", log_of / "events.jsonl"]
+        done = rtemo("play", folder / "recording.xdf", *options)
+        assert done.code == 0
+        assert "predictions differ" not in done.err
+    one, two = ((path / "predictions.csv").read_bytes() for path in logs[1:])
+    assert one == two
 
 
 def test_predictions_and_events_are_on_the_network(live_lab: LiveLab):

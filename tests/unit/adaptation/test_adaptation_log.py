@@ -6,16 +6,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtemo.adaptation import log as log_module
-from rtemo.adaptation.log import WindowRanges, read_adaptation_log
+from rtemo.adaptation.log import Observed, WindowRanges, read_adaptation_log
 from rtemo.config import AdaptationSettings
 from rtemo.errors import RecordingError
+from rtemo.outputs.events import Event
 
+MORE = ("bad", "adapted", "shadow")
 DIGEST = "0123456789abcdef"
+SEEN: dict[str, Any] = {
+    "views": {"eeg": [0.1, -8.0, None], "eye": None},
+    "bad": [0.0, 0.5],
+    "adapted": [0.25, 0.75],
+    "shadow": [1, 0],
+}
 START: dict[str, Any] = {
     "stamp": 1.5,
     "event": "adaptation-start",
@@ -33,6 +42,10 @@ def event(kind: str, **details: object) -> dict[str, Any]:
 
 def update(window: object, digest: object = DIGEST) -> dict[str, Any]:
     return event("adaptation-update", window=window, digest=digest)
+
+
+def late_window(window: object, **changed: object) -> dict[str, Any]:
+    return event("adaptation-late", window=window, **(SEEN | changed))
 
 
 def written(folder: Path, *events: object, tail: bytes = b"") -> Path:
@@ -66,6 +79,30 @@ def test_a_log_says_settings_seed_updates_and_what_was_passed_over(tmp_path: Pat
 def test_a_log_of_a_session_without_adaptation_is_off(tmp_path: Path) -> None:
     assert read_adaptation_log(written(tmp_path, SESSION)).settings.mode == "off"
     assert read_adaptation_log(written(tmp_path)).settings.mode == "off"
+
+
+def test_what_was_learnt_from_a_late_window_is_read_as_it_was(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = np.clip(rng.normal(size=500) * 10.0 ** rng.integers(-300, 1, 500), -8, 8)
+    x[:4] = np.nan, -0.0, 5e-324, np.nextafter(8.0, 0.0)
+    seen = Observed({"eeg": x, "eye": None}, np.array([1 / 3, 0.0]), rng.dirichlet([1, 1]), rng.dirichlet([1, 1]))
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps(START) + "\n" + Event(1.5, "adaptation-late", seen.details(12)).as_json() + "\n")
+    ((window, again),) = read_adaptation_log(path).observed.items()
+    assert (window, again.views["eye"]) == (12, None)
+    for one, other in ((again.views["eeg"], x), *((getattr(again, n), getattr(seen, n)) for n in MORE)):
+        assert one.dtype == np.float64
+        assert one.tobytes() == other.tobytes()
+
+
+def test_late_windows_of_more_numbers_than_a_session_writes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, START, late_window(1), late_window(2))
+    assert list(read_adaptation_log(path).observed) == [1, 2]
+    monkeypatch.setattr(log_module, "MAX_LATE_VALUES", 2 * (64 + 3) - 1)
+    with pytest.raises(RecordingError, match="line 3: expected at most 133 numbers of late windows in a log"):
+        read_adaptation_log(path)
 
 
 def test_a_last_line_that_was_cut_off_is_left_out_and_said(tmp_path: Path) -> None:
@@ -110,6 +147,24 @@ WRONG = {
     "a range without an end": ((event("late", first_window=5),), 1, "'last_window'"),
     "a grid of words": ((SESSION | {"hop_s": "1"},), 1, "'hop_s'"),
     "a session without a first window": ((SESSION | {"first_window": None},), 1, "'first_window'"),
+    "a late window without a start": ((late_window(1),), 1, "adaptation-start before"),
+    "a late window that is none": ((START, late_window("1")), 2, "under 'window'"),
+    "a late window twice": ((START, late_window(1), late_window(1)), 3, "one adaptation-late of window 1"),
+    "a late window without views": ((START, late_window(1, views={})), 2, "under 'views'"),
+    "views in a list": ((START, late_window(1, views=[[0.0]])), 2, "under 'views'"),
+    "features that are none": ((START, late_window(1, views={"eeg": []})), 2, "numbers from -8 to 8 under 'eeg'"),
+    "a feature of text": ((START, late_window(1, views={"eeg": [0.0, "1"]})), 2, "under 'eeg'"),
+    "a feature that is true": ((START, late_window(1, views={"eeg": [True]})), 2, "under 'eeg'"),
+    "a feature out of range": ((START, late_window(1, views={"eeg": [8.1]})), 2, "under 'eeg'"),
+    "a feature of 400 digits": ((START, late_window(1, views={"eeg": [10**400]})), 2, "under 'eeg'"),
+    "an infinite feature": ((START, b'{"event": "adaptation-late", "window": 1, "views": {"a": [1e999]}}\n'), 2, "'a'"),
+    "features in lists": ((START, late_window(1, views={"eeg": [[0.0]]})), 2, "under 'eeg'"),
+    "too many features": ((START, late_window(1, views={"eeg": [0] * 20_000})), 2, "under 'eeg', found another"),
+    "a view with a long name": ((START, late_window(1, views={"e" * 9999: [9]})), 2, "under 'eee"),
+    "no bad channels": ((START, late_window(1, bad=None)), 2, "under 'bad'"),
+    "more than all channels bad": ((START, late_window(1, bad=[1.1])), 2, "from 0 to 1 under 'bad'"),
+    "a probability below 0": ((START, late_window(1, adapted=[-0.1])), 2, "under 'adapted'"),
+    "a probability above 1": ((START, late_window(1, shadow=[1.1])), 2, "under 'shadow'"),
     "losses that are no number": ((event("events-recovered", lost="2"),), 1, "'lost'"),
 }
 
@@ -131,6 +186,8 @@ def test_an_update_after_a_window_that_was_passed_over_is_a_contradiction(tmp_pa
     skipped = event("windows-skipped", windows=1, first_window=12, last_window=12)
     with pytest.raises(RecordingError, match="an update after window 12, which the session did not predict"):
         read_adaptation_log(written(tmp_path, START, update(12), skipped))
+    with pytest.raises(RecordingError, match="adaptation-late of window 12, which the session did not predict"):
+        read_adaptation_log(written(tmp_path, START, late_window(12), skipped))
 
 
 def test_a_file_that_is_none_or_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,10 +210,11 @@ VALUES = st.recursive(
 )
 KINDS = ("adaptation-start", "adaptation-update", "adaptation-rollback", "session-start", "windows-skipped", "late")
 KEYS = ("window", "digest", "seed", "settings", "first_window", "last_window", "length_s", "hop_s", "lost")
+GIVEN = (START["settings"], *SEEN.values())
 EVENTS = st.builds(
     lambda kind, details: {"event": kind, **details},
-    st.sampled_from((*KINDS, "events-recovered")),
-    st.dictionaries(st.sampled_from(KEYS), VALUES | st.just(START["settings"]), max_size=6),
+    st.sampled_from((*KINDS, "events-recovered", "adaptation-late")),
+    st.dictionaries(st.sampled_from((*KEYS, *SEEN)), VALUES | st.sampled_from(GIVEN), max_size=6),
 )
 LINES = EVENTS.map(lambda item: json.dumps(item).encode() + b"\n") | st.binary(max_size=30)
 
@@ -183,3 +241,4 @@ def test_ranges_hold_the_windows_that_are_in_any_of_them(ranges: list[tuple[int,
     found = WindowRanges(ranges)
     assert {k for k in range(-40, 40) if k in found} == inside
     assert found.first == min(inside, default=None)
+    assert {k for first, last in found.ranges for k in range(first, last + 1)} == inside

@@ -159,6 +159,14 @@ def good(windows: list[FeatureWindow]) -> list[FeatureWindow]:
     return [dataclasses.replace(window, quality={}) for window in windows]
 
 
+def far(windows: list[FeatureWindow]) -> list[FeatureWindow]:
+    """The same windows, drifted so far that nobody doubts it."""
+    return [
+        dataclasses.replace(window, features={view: x + 4.0 for view, x in window.features.items()})
+        for window in windows
+    ]
+
+
 def wait_for(done: object) -> None:
     until_s = time.monotonic() + 20
     while not done() and time.monotonic() < until_s:  # type: ignore[operator]
@@ -171,7 +179,7 @@ def test_updates_that_were_put_off_under_load_are_replayed_from_the_log_to_the_l
     made: Made, tmp_path: Path, mode: str
 ) -> None:
     settings = AdaptationSettings.model_validate(SETTINGS.model_dump() | {"mode": mode})
-    windows = good(session_windows(40))
+    windows = far(good(session_windows(40)))
     live, sink, skips, errors = Session(made, settings, seed=3), Kept(), [], []
     worker = ModelWorker(live.predictor, [sink], clock=CLOCK, on_error=errors.append, on_skip=skips.append)
     # Eight at once: all of them wait for each other, so that there is no update before the last one. Then twenty,
@@ -224,6 +232,7 @@ def test_the_first_update_that_differs_is_named(made: Made, tmp_path: Path) -> N
     late = dataclasses.replace(forged, late=WindowRanges([(102, 102)]))
     session = Session(made, wrap=lambda adapter: LoggedAdapter(adapter, late))
     play(session, good(session_windows()))
+    assert session.adapter.learnt_late == 102
     assert "samples came late for window 102" in session.adapter.warnings()[0]
 
 

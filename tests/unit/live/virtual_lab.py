@@ -17,6 +17,7 @@ from rtemo.live.gather import Gatherer, Raw
 from rtemo.outputs.events import Event
 from rtemo.sources.xdf import XdfSource
 from rtemo.types import EVENT_STREAM, PREDICTION_STREAM, SESSION_START, FeatureWindow, StreamDescription
+from rtemo.windows import Late
 from rtemo.xdf import StreamHeader, XdfWriter
 from rtemo.xdf.chunks import parse_stream_header
 from rtemo.xdf.markup import recordable_header
@@ -183,7 +184,10 @@ class VirtualLab:
         event = Event(self.clock.now_s(), SESSION_START, start)
         self.recorder.texts(own, np.array([event.stamp_s]), [(event.as_json(),)])
         self.pipeline = pipeline
-        self.gatherer.begin(pipeline, self.recorder, first, self._take)
+        self.gatherer.begin(pipeline, self.recorder, first, self._take, self._take_late)
+
+    def _take_late(self, late: Late) -> None:
+        """What learns from windows wants to know."""
 
     def _take(self, windows: list[FeatureWindow]) -> None:
         for window in windows:
