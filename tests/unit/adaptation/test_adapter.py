@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_after_a_rollback_it_learns_what_it_would_have_learnt_from_there(monkeyp
 
 @pytest.mark.parametrize("mode", ["guarded", "recentre"])
 def test_three_rollbacks_freeze_it_at_the_frozen_model(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(mode=mode)
+    run = Run(replace(model(), temperature=1.7), mode=mode)
     judged(run, FINE, monkeypatch)
     watch(run, stream(24, seed=13, shift=1.5))
     assert differ(outputs(run.adapter.predict), outputs(run.shadow.predict))

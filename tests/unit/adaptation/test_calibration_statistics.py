@@ -107,6 +107,27 @@ def test_a_view_that_one_recording_alone_has_keeps_the_default_prior() -> None:
     assert_allclose(found.between[3:, 3:], np.diag(PRIOR_SHIFT**2 * found.spread[3:] ** 2))
 
 
+@pytest.mark.xfail(
+    strict=True, reason="what a recording adds to its only class becomes the class's mean, and counts as no difference"
+)
+def test_recordings_of_one_class_each_tell_nothing_of_what_recordings_differ_by() -> None:
+    x, labels, recordings = crossed(1)
+    alone = np.where(labels == 0, 0, 1) == recordings  # the first recording's first class, the second's second
+    found = fit_statistics(x[alone], np.ones((alone.sum(), 1), bool), labels[alone], recordings[alone], ONE, 1.0)
+    assert_allclose(found.between, np.diag(PRIOR_SHIFT**2 * found.spread**2))
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the mean of a class is over the recordings that have it, with their shifts in it"
+)
+def test_a_recording_without_some_class_does_not_move_the_classes_apart() -> None:
+    """Exactly additive data: recordings differ by one shift for all classes, one of them lacks the second class."""
+    x, labels, recordings = crossed(1)
+    kept = ~((recordings == 1) & (labels == 1))
+    found = fit_statistics(x[kept], np.ones((kept.sum(), 1), bool), labels[kept], recordings[kept], ONE, 1.0)
+    assert_allclose(found.means[1] - found.means[0], CLASSES[1] - CLASSES[0], atol=1e-9)
+
+
 @given(
     seed=st.integers(0, 2**31),
     count=st.integers(2, 30),

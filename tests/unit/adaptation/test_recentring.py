@@ -261,3 +261,13 @@ def test_a_shift_is_believed_from_so_many_nats_on_and_dropped_below_half_of_them
             believed = False
         seen.add((believed, gain >= EVIDENCE, gain >= EVIDENCE / 2))
     assert seen == {(False, False, False), (False, False, True), (True, False, True), (True, True, True)}
+
+
+@pytest.mark.xfail(strict=True, reason="what the cap leaves of a shift counts as scatter around the classes")
+def test_a_shift_beyond_the_cap_is_not_taken_for_scatter() -> None:
+    statistics = known_statistics(2, 10.0, apart=60.0)
+    ours = recentrer(statistics, max_shift=0.1)
+    show(ours, drawn(statistics, 60, np.full(5, 8.0)), np.arange(60) % 2)
+    ours.update()
+    assert ours.state.shift.any()
+    assert_allclose(ours.state.scale, 1, atol=0.1)
