@@ -105,8 +105,8 @@ def test_a_session_that_learnt_without_late_samples_is_replayed_to_the_same(
 ):
     import pyxdf
 
-    with live_lab.simulated("--fault", "eye:freeze@6+3"):
-        code, out, _ = live_lab.run("--duration", "14")
+    with live_lab.simulated("--fault", "eye:freeze@12+3"):
+        code, out, _ = live_lab.run("--duration", "20")
     assert code == 0
     folder = live_lab.session()
     told = live_lab.agreement()
