@@ -192,7 +192,7 @@ class AdaptationSettings(_Strict):
     every: Annotated[int, Field(ge=1, le=10_000)] = 8
     max_bad_channels: Fraction = 0.1
     min_confidence: Fraction = 0.4
-    max_novelty: Positive = 2.0
+    max_novelty: Positive = 1.4
     max_shift: Positive = 3.0
     max_age_s: Positive = 3600.0
     memory: Annotated[int, Field(ge=1, le=4096)] = 32

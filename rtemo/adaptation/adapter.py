@@ -314,11 +314,10 @@ class Adapter:
         parts, there = [], []
         for name, view in zip(self._trained.views, self._trained.front_end.maps, strict=True):
             features = views.get(name)
-            mapped = None if features is None else view(np.asarray(features, dtype=np.float64))
-            seen = mapped is not None and bool(np.isfinite(mapped).all())
+            seen = features is not None and bool(np.isfinite(features).all())
             there.append(seen)
             size = len(view.offset) if view.matrix is None else view.matrix.shape[1]
-            parts.append(mapped if mapped is not None and seen else np.zeros(size))
+            parts.append(view(np.asarray(features, dtype=np.float64)) if seen else np.zeros(size))
         return np.concatenate(parts), np.array(there)
 
     def _inputs_of(self, windows: LabelledWindows) -> Windows:

@@ -71,7 +71,7 @@ class Gates:
         if not available.any():
             return Refusal("no view", 0.0, 1.0)
         worst = float(bad[available].max())
-        if worst > self._settings.max_bad_channels:
+        if not worst <= self._settings.max_bad_channels:
             return Refusal("signal quality", worst, self._settings.max_bad_channels)
         if not confidence >= self._settings.min_confidence:
             return Refusal("confidence", confidence, self._settings.min_confidence)
@@ -85,7 +85,8 @@ class Gates:
         return float(self._distance(x[None], view)[0]) / max(self._usual[view], 1e-12)
 
     def _distance(self, x: Floats, view: int) -> Floats:
-        """Squared Mahalanobis distance of each window to the nearest class mean; x of shape (windows, D)."""
+        """Mahalanobis distance of each window to the nearest class mean; x of shape (windows, D)."""
         where = self._slices[view]
         from_means = x[:, None, where] - self._means[:, where]
-        return np.asarray((from_means @ self._precisions[view] * from_means).sum(axis=2).min(axis=1))
+        squares = (from_means @ self._precisions[view] * from_means).sum(axis=2)
+        return np.asarray(np.sqrt(squares.min(axis=1)))

@@ -95,7 +95,7 @@ class Learner:
         unlabelled : Windows
             Of the session, recentred; may be empty.
         absent : ndarray of bool, shape (V,)
-            Views that are not there now: their decoders and imputers stay as they are.
+            Views that are not there now: their decoders and imputers stay as they are, bit for bit.
 
         Returns
         -------
@@ -111,12 +111,10 @@ class Learner:
         total.backward()  # type: ignore[no-untyped-call]
         gradient = self._student.grad
         assert gradient is not None
-        for view in np.flatnonzero(absent):
-            gradient[self._owners[view]] = 0.0
         norm = float(torch.nn.utils.clip_grad_norm_(self._student, self._model.settings.gradient_clip))
         finite = bool(np.isfinite(norm)) and bool(torch.isfinite(total))
         if finite:
-            self._move(gradient)
+            self._move(gradient, absent)
         told = {name: value for name, value in terms.floats().items() if name in ("labelled_bound", "unlabelled_bound")}
         return {"loss": float(total.detach()), **told, "norm": norm if finite else float("nan")}
 
@@ -151,9 +149,12 @@ class Learner:
         self.rng.bit_generator.state = state.numbers
         self._generator.set_state(state.noise)
 
-    def _move(self, gradient: Tensor) -> None:
+    def _move(self, gradient: Tensor, absent: Bools) -> None:
         """Adam's step, a pull toward the calibrated weights, and the teacher after it."""
         self._steps += 1
+        moving = (self._student.detach(), self._teacher.detach(), *self._moments)
+        held = self._owners[torch.from_numpy(np.flatnonzero(absent))].any(dim=0) if absent.any() else None
+        before = [] if held is None else [weights[held] for weights in moving]
         first, second = self._moments
         with torch.no_grad():
             first.lerp_(gradient, 0.1)
@@ -163,14 +164,17 @@ class Learner:
             self._student.addcdiv_(first, size, value=-rate)
             self._student.lerp_(self._origin, self._settings.pull)
             self._teacher.lerp_(self._student, 1 - self._settings.teacher)
+            # Not by the gradient alone: momentum, pull and the average would move them too.
+            for weights, kept in zip(moving, before, strict=False):
+                weights[held] = kept
 
     def _batch(self, unlabelled: Windows) -> tuple[Batch, Noise]:
         """Replay, classes alike, half of it with views hidden; then the unlabelled windows."""
         count = self._settings.batch
-        classes = np.arange(count) % len(self._by_class)
+        classes = (self.rng.integers(len(self._by_class)) + np.arange(count)) % len(self._by_class)
         rows = np.array([self._by_class[k][int(self.rng.integers(len(self._by_class[k])))] for k in classes])
         observed = self._replay.available[rows]
-        hidden = (np.arange(count) // len(self._by_class)) % 2 == 1
+        hidden = (np.arange(count) // len(self._by_class) + self.rng.integers(2)) % 2 == 1
         observed = np.where(hidden[:, None], random_submask(observed, self.rng), observed)
         x, available = self._replay.x[rows], observed
         if len(unlabelled.x):
@@ -208,7 +212,10 @@ def expected_logits(model: Simvae, x: Tensor, observed: Tensor) -> Tensor:
 
 
 def view_weights(model: Simvae) -> Tensor:
-    """Which weights of the flat vector make a view's decoder and imputer: bool, shape (V, weights)."""
+    """Which weights of the flat vector make a view's decoder and imputer: bool, shape (V, weights).
+
+    The imputer's hidden layers are those of every view.
+    """
     flags = []
     dims = [where.stop - where.start for where in model.slices]
     narrow = model.settings.hidden[1]
@@ -230,6 +237,8 @@ def view_weights(model: Simvae) -> Tensor:
                 own[view, ..., where] = True
                 if part != "skip":
                     own[view, ..., ends + where.start : ends + where.stop] = True
+            elif kind == "imputer":
+                own[view] = True
         flags.append(own.reshape(model.views, -1))
     return torch.cat(flags, dim=1)
 

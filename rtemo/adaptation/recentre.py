@@ -207,17 +207,21 @@ class Recentrer:
         means, scale = self._statistics.means, np.ones_like(shift)
         variance = np.diag(self._statistics.within)
         for where in self._slices:
-            trials, squares = SCALE_PRIOR, SCALE_PRIOR
-            for group in groups:
-                if not group.there[where].all():
-                    continue
+            seen = [group for group in groups if group.there[where].all()]
+            count = sum(len(group.rows) for group in seen)
+            if not count:
+                continue
+            first, second = np.zeros(where.stop - where.start), np.zeros(where.stop - where.start)
+            for group in seen:
                 joint = self._log_joint(group, shift)
-                share = np.exp(joint - _log_sum(joint)[:, None])
+                share = np.exp(joint - _log_sum(joint)[:, None])[:, :, None]
                 residual = group.rows[:, None, where] - shift[where] - means[:, where]
-                ratio = (share * (residual**2 / variance[where]).mean(axis=2)).sum()
-                trials += len(group.rows) / self._observation
-                squares += float(ratio) / self._observation
-            scale[where] = np.clip(np.sqrt(squares / trials), *SCALES)
+                first += (share * residual).sum(axis=(0, 1)) / count
+                second += (share * residual**2).sum(axis=(0, 1)) / count
+            # Around their own mean: what cap and prior leave of a shift is no scatter.
+            ratio = float(((second - first**2) / variance[where]).mean())
+            trials = count / self._observation
+            scale[where] = np.clip(np.sqrt((SCALE_PRIOR + trials * ratio) / (SCALE_PRIOR + trials)), *SCALES)
         return scale
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from rtemo.types import Bools, Floats
 
@@ -15,10 +16,13 @@ Ints = NDArray[np.int64]
 SHRINK = 0.2
 """Share of its own diagonal that a covariance is mixed with: calibration is short."""
 FLOOR = 1e-3
+"""Of the eigenvalues of a covariance; the model's inputs have a variance of about one, or less."""
 PRIOR_RECORDINGS = 2.0
 """How many recordings' worth the prior on differences between recordings counts."""
 PRIOR_SHIFT = 0.35
 """Standard deviation, in those of the windows, by which recordings differ where nothing is known of it."""
+SWEEPS, SETTLED = 200, 1e-9
+"""Of the least squares: at most so many, until nothing moves more than this."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,45 @@ def fit_statistics(
             rows = (recordings == name) & (labels == k)
             cells[r, k] = _nanmean(x[rows])
             residuals[rows] = x[rows] - cells[r, k]
-    means = np.nan_to_num(_nanmean(cells))
-    shifts = _nanmean(np.swapaxes(cells - means, 0, 1))
+    means, shifts = _additive(cells)
     within = _regular(_covariance(residuals))
     between = np.diag(PRIOR_SHIFT**2 * (np.diag(within) + means.var(axis=0)))
-    freedom = int(np.isfinite(shifts).any(axis=1).sum()) - 1
-    if freedom > 0:
-        found = _regular(_covariance(shifts) * (freedom + 1) / freedom)
-        for where in slices:
-            between[where, where] = (freedom * found[where, where] + PRIOR_RECORDINGS * between[where, where]) / (
+    for where in slices:
+        freedom = _freedom(np.isfinite(cells[:, :, where.start]))
+        if freedom:
+            found = _regular(_covariance(shifts[:, where]) * np.isfinite(shifts[:, where.start]).sum() / freedom)
+            between[where, where] = (freedom * found + PRIOR_RECORDINGS * between[where, where]) / (
                 freedom + PRIOR_RECORDINGS
             )
     return CalibrationStatistics(means, within, between, max(trial, 1.0))
+
+
+def _additive(cells: Floats) -> tuple[Floats, Floats]:
+    """Class means (K, D) and shifts of recordings (R, D) from the means of both (R, K, D), by least squares.
+
+    A recording that lacks a class so does not move the classes apart. Shifts are 0 on average, and NaN where a
+    recording has nothing.
+    """
+    shifts = np.zeros((len(cells), cells.shape[2]))
+    for _ in range(SWEEPS):
+        means = _nanmean(cells - shifts[:, None])
+        moved = _nanmean(np.swapaxes(cells - means, 0, 1))
+        moved -= np.nan_to_num(_nanmean(moved))
+        done = np.nanmax(np.abs(moved - shifts), initial=0.0) < SETTLED
+        shifts = moved
+        if done:
+            break
+    return np.nan_to_num(_nanmean(cells - shifts[:, None])), shifts
+
+
+def _freedom(there: Bools) -> int:
+    """How many differences between recordings the design (R, K) tells: recordings that share no class tell none."""
+    recordings, classes = there.shape
+    graph = np.zeros((recordings + classes, recordings + classes), dtype=bool)
+    graph[:recordings, recordings:] = there
+    _, part = connected_components(graph, directed=False)
+    seen = there.any(axis=1)
+    return int(seen.sum()) - len(np.unique(part[:recordings][seen]))
 
 
 def _by_input(available: Bools, slices: Sequence[slice]) -> Bools:

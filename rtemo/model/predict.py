@@ -268,9 +268,7 @@ class _Forward(torch.nn.Module):
         (subsets, views), draws = self.shown.shape, len(self.noise)
         x = features.clamp(-CLAMP, CLAMP)
         if not self._plain:
-            x = torch.addmm(self.front_bias, x, self.front)
-            if not self.adaptable:
-                x = x.clamp_(-CLAMP, CLAMP)
+            x = torch.addmm(self.front_bias, x, self.front).clamp_(-CLAMP, CLAMP)
         if self.adaptable:
             x = torch.addcmul(self.bias, x, self.gain).clamp_(-CLAMP, CLAMP)
         seen = self.shown * available[:, None]

@@ -77,9 +77,6 @@ def test_decoder_and_imputer_of_an_absent_view_stay_bit_for_bit_and_the_rest_mov
         assert np.abs(now - move[name]).max() > 0, name
 
 
-@pytest.mark.xfail(
-    strict=True, reason="their gradient is 0, but momentum, pull and the teacher's average still move them"
-)
 def test_they_stay_also_where_the_view_was_there_before() -> None:
     ours = learner()
     for seed in range(3):
@@ -121,9 +118,7 @@ def test_the_posterior_weights_and_the_trained_model_stay_as_they_are() -> None:
         ((3, 2), {"decoder_variance": "fixed"}),
     ],
 )
-def test_the_weights_of_a_view_are_those_that_its_outputs_alone_depend_on(
-    dims: tuple[int, ...], overrides: dict
-) -> None:
+def test_the_weights_of_a_view_are_all_that_its_outputs_depend_on(dims: tuple[int, ...], overrides: dict) -> None:
     """Which these are follows from gradients of each view's decoder and imputer outputs."""
     settings = make_settings("default", {"hidden": (8, 4), "latent": 2, "activation": "tanh", **overrides})
     one = Simvae(dims, 2, settings)
@@ -152,8 +147,9 @@ def test_the_weights_of_a_view_are_those_that_its_outputs_alone_depend_on(
     owned = view_weights(one).numpy()
     for view in range(views):
         others = np.any([needed[w] for w in range(views) if w != view] + [np.zeros_like(needed[0])], axis=0)
-        assert not (owned[view] & others).any()
-        assert (owned[view] >= (needed[view] & ~others)).all()
+        assert (owned[view] >= needed[view]).all()
+        # Shared weights, the imputer's hidden layers, are those of each view that they make.
+        assert ((owned[view] & others) <= needed[view]).all()
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -324,9 +320,6 @@ def test_any_number_of_views_learns(dims: tuple[int, ...]) -> None:
     assert ours.drift > 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a step takes the classes in order from the first one on, and ends where it ends"
-)
 @pytest.mark.parametrize(("classes", "batch"), [(5, 2), (5, 8), (3, 8)])
 def test_over_many_steps_classes_are_replayed_alike_however_many_they_are(classes: int, batch: int) -> None:
     made, windows, labels = untrained((2, 1), classes)
