@@ -70,26 +70,20 @@ OURS: dict[str, Callable[[TrainedModel, Calibration, int], Ours]] = {
 }
 
 NEVER = math.inf
+UNGUARDED = {"probe_drop": NEVER, "elbo_drop": NEVER, "entropy_drop": NEVER, "max_drift": NEVER}
+FAST = 0.01
+"""A rate a hundred times the default: what the guards are for."""
 ABLATIONS: dict[str, Callable[[TrainedModel, Calibration, int], Frozen | Ours]] = {
     "frozen": Frozen,
-    "guarded": ours("guarded"),
-    "without confidence and novelty gates": ours("guarded", min_confidence=0.0, max_novelty=NEVER),
-    "without probe": ours("guarded", probe_drop=NEVER),
-    "without bound": ours("guarded", elbo_drop=NEVER),
-    "without entropy": ours("guarded", entropy_drop=NEVER),
-    "without drift cap": ours("guarded", max_drift=NEVER),
-    "without pull and soft reset": ours("guarded", pull=0.0, reset_every_s=NEVER),
-    "without shift cap": ours("guarded", max_shift=NEVER),
-    "without any": ours(
-        "guarded",
-        min_confidence=0.0,
-        max_novelty=NEVER,
-        probe_drop=NEVER,
-        elbo_drop=NEVER,
-        entropy_drop=NEVER,
-        max_drift=NEVER,
-        pull=0.0,
-        reset_every_s=NEVER,
-        max_shift=NEVER,
-    ),
+    "recentre": ours("recentre"),
+    "recentre without evidence": ours("recentre", min_evidence=0.0),
+    "recentre without gates": ours("recentre", min_confidence=0.0, max_novelty=NEVER),
+    "recentre without cap": ours("recentre", max_shift=NEVER),
+    "guarded, fast": ours("guarded", learning_rate=FAST),
+    "fast without probe": ours("guarded", learning_rate=FAST, probe_drop=NEVER),
+    "fast without bound": ours("guarded", learning_rate=FAST, elbo_drop=NEVER),
+    "fast without entropy": ours("guarded", learning_rate=FAST, entropy_drop=NEVER),
+    "fast without drift cap": ours("guarded", learning_rate=FAST, max_drift=NEVER),
+    "fast without pull and reset": ours("guarded", learning_rate=FAST, pull=0.0, reset_every_s=NEVER),
+    "fast without any of these": ours("guarded", learning_rate=FAST, pull=0.0, reset_every_s=NEVER, **UNGUARDED),
 }

@@ -216,8 +216,9 @@ def _label_sorted(studio: _Studio) -> Stream:
 
 
 def _one_class(studio: _Studio) -> Stream:
-    """A class chosen by the seed; where it has fewer windows than the stream, they come again."""
-    return studio.stream(studio.take(int(studio.rng.integers(studio.classes)), LENGTH))
+    """A class chosen by the seed; shorter where it has fewer windows: no session brings the same noise twice."""
+    label = int(studio.rng.integers(studio.classes))
+    return studio.stream(studio.take(label, min(LENGTH, int((studio.table.labels == label).sum()))))
 
 
 def _dropout_bursts(studio: _Studio) -> Stream:

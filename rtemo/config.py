@@ -166,6 +166,9 @@ class AdaptationSettings(_Strict):
         Gates: a window teaches nothing where more than this fraction of a view's channels is bad, where no label is
         that probable, or where a view lies further from every label than so many times what 99.9 % of calibration's
         windows do.
+    min_evidence
+        Nats by which a shift must make the session likelier before anything is recentred, and half of it to stay so.
+        Without drift the likeliest shift gains one or two, by chance.
     max_shift
         Cap of a view's shift (root mean square, in standard deviations of calibration).
     max_age_s
@@ -193,6 +196,7 @@ class AdaptationSettings(_Strict):
     max_bad_channels: Fraction = 0.1
     min_confidence: Fraction = 0.4
     max_novelty: Positive = 1.4
+    min_evidence: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3.0
     max_shift: Positive = 3.0
     max_age_s: Positive = 3600.0
     memory: Annotated[int, Field(ge=1, le=4096)] = 32

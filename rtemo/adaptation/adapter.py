@@ -124,7 +124,13 @@ class Adapter:
         statistics = fit_statistics(
             replay.x, replay.available, calibration.labels, calibration.recordings, slices, trial
         )
-        self._recentrer = Recentrer(statistics, slices, max_shift=settings.max_shift, max_age_s=settings.max_age_s)
+        self._recentrer = Recentrer(
+            statistics,
+            slices,
+            max_shift=settings.max_shift,
+            max_age_s=settings.max_age_s,
+            min_evidence=settings.min_evidence,
+        )
         self._gates = Gates(statistics, slices, replay.x, replay.available, settings)
         self._memory = BalancedMemory(
             cell_size=settings.memory, stride=max(1, settings.every // 2), max_age_s=settings.max_age_s

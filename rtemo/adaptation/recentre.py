@@ -27,9 +27,6 @@ KEPT_A_TRIAL = 30
 SCALE_PRIOR = 30.0
 """Trials that calibration's own scatter counts in the scale of a view."""
 SCALES = (2 / 3, 3 / 2)
-EVIDENCE = 3.0
-"""Nats by which a shift must make the session likelier to be believed, and half of it to stay so. Without drift the
-likeliest shift gains one or two by fitting chance; `benchmarks/adaptation_safety.py` measures what that does."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +86,22 @@ class Recentrer:
         Cap of each view's shift: root mean square, in standard deviations of calibration.
     max_age_s : float
         Windows older than this no longer count.
+    min_evidence : float
+        Nats that a shift must gain to be believed; half of them keep it.
     """
 
     def __init__(
-        self, statistics: CalibrationStatistics, slices: Sequence[slice], *, max_shift: float, max_age_s: float
+        self,
+        statistics: CalibrationStatistics,
+        slices: Sequence[slice],
+        *,
+        max_shift: float,
+        max_age_s: float,
+        min_evidence: float,
     ) -> None:
         self._statistics = statistics
         self._slices = tuple(slices)
-        self._max_shift = max_shift
+        self._max_shift, self._min_evidence = max_shift, min_evidence
         stride = max(1, round(statistics.trial / KEPT_A_TRIAL))
         self._observation = statistics.trial / stride
         self._memory = BalancedMemory(
@@ -122,7 +127,7 @@ class Recentrer:
         -------
         float
             By how much the likeliest shift makes the reservoir likelier, in nats, its prior included; 0 where the
-            reservoir is empty. Below `EVIDENCE` nothing is recentred.
+            reservoir is empty. Below `min_evidence` nothing is recentred.
         """
         x, available = self._memory.windows()
         if not len(x):
@@ -133,7 +138,7 @@ class Recentrer:
         score, shift = max(found, key=lambda pair: pair[0])
         gain = score - self._score(groups, nothing)
         believed = self.state.shift.any()
-        if gain < (EVIDENCE / 2 if believed else EVIDENCE):
+        if gain < self._min_evidence / (2 if believed else 1):
             self.state = Recentring.none(self._statistics.centre)
             return float(gain)
         shift = self._capped(shift)

@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal, multivariate_t
 from tiny_adaptation import SLICES, known_statistics
 
 from rtemo.adaptation import recentre
-from rtemo.adaptation.recentre import EVIDENCE, SCALE_PRIOR, SCALES, Recentrer, Recentring
+from rtemo.adaptation.recentre import SCALE_PRIOR, SCALES, Recentrer, Recentring
 from rtemo.adaptation.statistics import CalibrationStatistics
 
 BOTH = np.ones(2, bool)
@@ -20,8 +20,11 @@ SHIFT = np.array([1.5, -1.0, 0.5, 1.0, -1.5])
 PATTERNS = np.array([[True, True], [True, False], [False, True]])
 
 
+EVIDENCE = 3.0
+
+
 def recentrer(statistics: CalibrationStatistics, max_shift: float = 100.0, max_age_s: float = 1e9) -> Recentrer:
-    return Recentrer(statistics, SLICES, max_shift=max_shift, max_age_s=max_age_s)
+    return Recentrer(statistics, SLICES, max_shift=max_shift, max_age_s=max_age_s, min_evidence=EVIDENCE)
 
 
 def drawn(statistics: CalibrationStatistics, count: int, shift: np.ndarray, seed: int = 0) -> np.ndarray:
