@@ -25,10 +25,10 @@ from rtemo.model.bundle import Bundle, LabelledWindows, TrainingRecording
 from rtemo.model.predict import Predictor
 from rtemo.model.trained import TrainedModel
 from rtemo.outputs.events import Event
+from rtemo.session import bad_fraction
 from rtemo.training import VERSIONS_OF, check_streams, sha256_of, standardise
 from rtemo.types import Bools, FeatureTable, Floats
 
-BAD_BELOW = 0.5
 """A channel whose quality is below this is bad."""
 RANK_TOLERANCE = 1e-8
 """Directions of a front end that are this much weaker than its strongest one are rounding."""
@@ -370,13 +370,9 @@ def _names(tables: Sequence[FeatureTable]) -> list[str]:
 
 
 def _bad(table: FeatureTable, views: Sequence[str]) -> Floats:
-    """Fraction of each view's channels that are bad, (windows, V); 0 where nobody looks."""
-    bad = np.zeros((len(table), len(views)))
-    for index, view in enumerate(views):
-        scores = table.quality.get(view)
-        if scores is not None and scores.shape[1]:
-            bad[:, index] = (scores < BAD_BELOW).mean(axis=1)
-    return bad
+    """Fraction of each view's channels that are bad, (windows, V), as a session has it."""
+    nobody_looks = np.zeros((len(table), 0))
+    return np.array([[bad_fraction(row) for row in table.quality.get(view, nobody_looks)] for view in views]).T
 
 
 def _deeds(adapter: Adapter, journal: _Journal, trained: TrainedModel, said: Sequence[_Said]) -> Deeds:

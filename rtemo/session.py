@@ -135,7 +135,7 @@ class WindowPredictor:
             views=self._model_input(window),
             adapted=prediction.probabilities,
             shadow=prediction.shadow,
-            bad=np.array([bad_fraction(window, view) for view in self.views]),
+            bad=np.array([bad_fraction(window.quality.get(view, np.zeros(0))) for view in self.views]),
         )
         self._adapter.observe(observation)
         if spare and self._adapter.due:
@@ -174,9 +174,8 @@ class WindowPredictor:
         return self._latest[1]
 
 
-def bad_fraction(window: FeatureWindow, view: str) -> float:
-    """Share of a view's channels that are bad, among those that were judged; 0 where none was."""
-    scores = window.quality.get(view, np.zeros(0))
+def bad_fraction(scores: Floats) -> float:
+    """Share of a view's quality scores (scores,) that are bad, among those that were judged; 0 where none was."""
     judged = scores[~np.isnan(scores)]
     return float((judged < BAD_BELOW).mean()) if len(judged) else 0.0
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from rtemo.adaptation.gates import Gates
+from rtemo.adaptation.gates import NOVELTY, Gates
 from rtemo.adaptation.guard import Guard, Probe, Verdict
 from rtemo.adaptation.learner import Learner, LearnerState, Windows
 from rtemo.adaptation.memory import BalancedMemory
@@ -113,7 +113,7 @@ class Adapter:
         self._trained, self._settings, self._emit = trained, settings, emit
         self.frozen = False
         self.rollbacks = 0
-        self._accepted = self._since = 0
+        self._accepted = self._since = self._strayed = 0
         self._window: int | None = None
         self._now_s = self._reset_s = math.nan
         on = resolve_device(device)
@@ -186,23 +186,53 @@ class Adapter:
         said = int(window.adapted.argmax())
         if available.any():
             self._guard.hear(said, int(window.shadow.argmax()))
-        refused = self._gates.check(self._recentrer.state(x), available, float(window.adapted.max()), window.bad)
+        confidence = float(window.adapted.max())
+        refused = self._gates.check(self._recentrer.state(x), available, confidence, window.bad)
         if refused is not None:
             self._tell(SKIP, reason=refused.reason, found=refused.found, limit=refused.limit)
+            self._stray(refused.reason == NOVELTY and self._gates.check(x, available, confidence, window.bad) is None)
             return
+        self._strayed = 0
         self._recentrer.observe(x, available, said, window.stop_s)
         if self._learner is not None:
             self._memory.add((said, available.tobytes()), x, available, window.stop_s)
         self._accepted += 1
         self._since += 1
 
+    def _stray(self, strayed: bool) -> None:
+        """Let go of a recentring by which windows are novel that are usual as they came.
+
+        A session that goes back to where calibration was, as when a cap is seated anew, would otherwise be refused for
+        good, and nothing would ever look at it again.
+        """
+        self._strayed = self._strayed + 1 if strayed else 0
+        if self._strayed >= self._settings.every:
+            self._strayed = 0
+            self._recentrer.forget()
+            self._guard.forget()
+            self._good = self._save()
+            self._publish()
+            self._tell(RESET, reason="usual without recentring", digest=self.digest())
+
     def update(self) -> None:
-        """Learn from what was taken; keep it only where the guard lets it pass."""
+        """Learn from what was taken; keep it only where the guard lets it pass.
+
+        What goes wrong in it ends the learning, not the session: it goes on with the frozen model, and an event says
+        why.
+        """
         if self.frozen:
             return
+        try:
+            self._update()
+        except Exception as error:  # noqa: BLE001 - told by two events; predictions do not need what broke
+            self.rollbacks = max(self.rollbacks, self._settings.max_rollbacks - 1)
+            self._roll_back(Verdict(f"{type(error).__name__}: {error}"[:500], {}, clear=False))
+
+    def _update(self) -> None:
         self._since = 0
         likelier = self._recentrer.update()
         step = self._step()
+        self._soften_in_time()
         drift = 0.0 if self._learner is None else self._learner.drift
         verdict = self._guard.judge(None if self._learner is None else self._learner.teacher, drift)
         if step and not math.isfinite(step["norm"]):
@@ -210,7 +240,6 @@ class Adapter:
         if verdict.reason:
             self._roll_back(verdict)
             return
-        self._soften_in_time()
         if verdict.clear:
             self._good = self._save()
         self._publish()
@@ -284,7 +313,7 @@ class Adapter:
         figures = {**verdict.figures, "rollbacks": self.rollbacks}
         self._tell(ROLLBACK, reason=verdict.reason, to=target.window, **figures, digest=self.digest())
         if self.frozen:
-            self._tell(FROZEN, reason=f"{self.rollbacks} rollbacks", digest=self.digest())
+            self._tell(FROZEN, reason=verdict.reason, rollbacks=self.rollbacks, digest=self.digest())
 
     def _save(self) -> Snapshot:
         return Snapshot(

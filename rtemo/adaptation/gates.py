@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from rtemo.adaptation.statistics import CalibrationStatistics
 from rtemo.config import AdaptationSettings
 from rtemo.types import Bools, Floats
 
+NOVELTY: Final = "novelty"
 USUAL = 0.999
 """Quantile of calibration's distances that counts as usual."""
 
@@ -77,7 +78,7 @@ class Gates:
             return Refusal("confidence", confidence, self._settings.min_confidence)
         novelty = max(self.novelty(x, view) for view in np.flatnonzero(available).tolist())
         if not novelty <= self._settings.max_novelty:
-            return Refusal("novelty", novelty, self._settings.max_novelty)
+            return Refusal(NOVELTY, novelty, self._settings.max_novelty)
         return None
 
     def novelty(self, x: Floats, view: int) -> float:

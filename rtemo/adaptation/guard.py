@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from rtemo.adaptation.learner import Windows, expected_logits
 from rtemo.config import AdaptationSettings
@@ -21,8 +22,8 @@ MAX_PROBE_ROWS = 1024
 MAX_REPLAY = 64
 ALL_PATTERNS = 4
 """Up to so many views every set of them is tried; beyond, all, all but one, and one alone."""
-SURE = 2.0
-"""t of the paired test from which a loss on the probe is no chance."""
+CHANCE = 0.025
+"""How often the paired test may call a loss on the probe real that is chance; its t has trials - 1 degrees."""
 LEAST_LOSS = 0.01
 """Mean rise of the cross-entropy, in nats, below which it does not matter."""
 FIRST_JUDGED = 5
@@ -75,6 +76,7 @@ class Probe:
         self._labels = torch.from_numpy(labels[rows]).to(device)
         self._truth = labels[rows]
         self._trials = np.unique(trials[rows], return_inverse=True)[1]
+        self.trials = int(self._trials.max()) + 1
         self._losses, self._right = self._score(frozen)
 
     def compare(self, model: Simvae) -> dict[str, float]:
@@ -129,6 +131,7 @@ class Guard:
         )
         self._noise = draw_noise(len(kept), frozen, torch.Generator().manual_seed(0), device)
         self._inputs = sum(frozen.dims)
+        self._sure = math.inf if probe is None or probe.trials < 2 else float(student_t.isf(CHANCE, probe.trials - 1))
         self._frozen_bound = self._bound(frozen)
         self._said: deque[tuple[int, int]] = deque(maxlen=settings.watched)
 
@@ -162,7 +165,7 @@ class Guard:
         for name, limit in limits.items():
             if figures[name] > limit:
                 return name.replace("_", " ")
-        sure = "probe_lost" in limits and math.isfinite(limits["probe_lost"]) and figures["probe_t"] > SURE
+        sure = "probe_lost" in limits and math.isfinite(limits["probe_lost"]) and figures["probe_t"] > self._sure
         return "probe rise" if sure and figures["probe_rise"] > LEAST_LOSS else ""
 
     @torch.no_grad()

@@ -68,6 +68,11 @@ class BalancedMemory:
             oldest = next(iter(self._cells))
             del self._cells[oldest], self._seen[oldest]
 
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._cells.clear()
+        self._seen.clear()
+
     def windows(self) -> tuple[Floats, Bools]:
         """All windows, (windows, D) and (windows, V), cell by cell in a fixed order; empty where there are none."""
         kept = [window for key in sorted(self._cells, key=repr) for window in self._cells[key]]

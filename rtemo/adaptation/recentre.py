@@ -120,6 +120,11 @@ class Recentrer:
         """Keep a window: inputs (D,) as they came, its views (V,), its predicted class, and when it ended."""
         self._memory.add((label,), x, available, stop_s)
 
+    def forget(self) -> None:
+        """Recentre nothing, and begin anew."""
+        self._memory.clear()
+        self.state = Recentring.none(self._statistics.centre)
+
     def update(self) -> float:
         """Estimate anew from the reservoir.
 
@@ -146,18 +151,21 @@ class Recentrer:
         return float(gain)
 
     def _groups(self, x: Floats, available: Bools) -> list[Moments]:
-        groups = []
+        groups, used = [], {}
         for pattern in np.unique(available, axis=0):
             rows = (available == pattern).all(axis=1)
             there = np.concatenate(
                 [np.full(where.stop - where.start, seen) for where, seen in zip(self._slices, pattern, strict=True)]
             )
             key = tuple(bool(seen) for seen in pattern)
-            if key not in self._precisions:
+            precision = self._precisions.get(key)
+            if precision is None:
                 precision = np.zeros_like(self._statistics.within)
                 precision[np.ix_(there, there)] = np.linalg.inv(self._statistics.within[np.ix_(there, there)])
-                self._precisions[key] = precision
-            groups.append(Moments(self._precisions[key], np.where(there, x[rows], 0.0), there))
+            used[key] = precision
+            groups.append(Moments(precision, np.where(there, x[rows], 0.0), there))
+        # Only those of the windows that are kept: there may be very many sets of views in the end.
+        self._precisions = used
         return groups
 
     def _log_joint(self, group: Moments, shift: Floats) -> Floats:

@@ -112,7 +112,9 @@ def _additive(cells: Floats) -> tuple[Floats, Floats]:
         shifts = moved
         if done:
             break
-    return np.nan_to_num(_nanmean(cells - shifts[:, None])), shifts
+    means = _nanmean(cells - shifts[:, None])
+    # A class that was never seen with a view is where the others are on average: nothing is known of it.
+    return np.where(np.isfinite(means), means, np.nan_to_num(_nanmean(means))), shifts
 
 
 def _freedom(there: Bools) -> int:

@@ -199,7 +199,7 @@ def _predict(
     with contextlib.ExitStack() as closing:
         closing.callback(replay.close)
         if out is not None and events is not None:
-            _make_folder(out)
+            _make_folder(out, adaptation_log)
             layout = prediction_layout(settings.labels, replay.views)
             sinks += [closing.enter_context(Table(out / PREDICTIONS, layout)), closing.enter_context(events)]
             written += [f"predictions -> {out / PREDICTIONS}", f"events -> {out / EVENTS}"]
@@ -215,11 +215,15 @@ def _predict(
     typer.echo(printable(f"adaptation {replay.adaptation}"))
 
 
-def _make_folder(out: Path) -> None:
-    """Make the folder for what a replay writes; never that of a session, whose files would be replaced."""
+def _make_folder(out: Path, log: Path | None) -> None:
+    """Make the folder for what a replay writes; never that of a session or of the log, which would be replaced."""
     from rtemo.errors import ConfigurationError
-    from rtemo.outputs.folder import RECORDING
+    from rtemo.outputs.folder import EVENTS, RECORDING
 
+    if log is not None and log.resolve() == (out / EVENTS).resolve():
+        raise ConfigurationError(
+            f"{out}: holds the log that is to be replayed, which would be replaced.", cure="Choose another folder."
+        )
     if (out / RECORDING).is_file():
         raise ConfigurationError(
             f"{out}: is the folder of a session, whose files are not replaced.", cure="Choose another folder."
