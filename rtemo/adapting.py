@@ -404,9 +404,11 @@ def _why_nothing(same: bool, deeds: Deeds, settings: AdaptationSettings) -> str:
         return ""
     if not deeds.accepted:
         return f"none of {deeds.windows} windows could be learnt from"
-    if not rollbacks:
-        return f"{deeds.accepted} windows could be learnt from, and an update takes {settings.every}"
-    return "the guard took back all that was learnt"
+    if rollbacks:
+        return "the guard took back all that was learnt"
+    if deeds.updates:
+        return "the recordings lie where calibration does: there is nothing to recentre"
+    return f"{deeds.accepted} windows could be learnt from, and an update takes {settings.every}"
 
 
 def _probe_gains(probe: LabelledWindows, frozen: Predictor, adapted: Predictor) -> dict[str, Gain]:

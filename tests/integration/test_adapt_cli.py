@@ -36,7 +36,11 @@ def test_an_adapted_bundle_is_told_of_evaluated_played_and_adapted_again(lab: La
     told = rtemo("evaluate", new, lab.session, "--json")
     assert json.loads(told.out)["conditions"]["complete"]["accuracy"] > 0.6
     assert rtemo("play", lab.session, "-c", lab.config, "-m", new).code == 0
-    again = rtemo("adapt", new, lab.session, "-o", tmp_path / "again", "--mode", "recentre", "--json")
+    # The recording lies where calibration does: no shift to believe in, and recentring does nothing else.
+    nothing = rtemo("adapt", new, lab.session, "-o", tmp_path / "again", "--mode", "recentre", "--json")
+    assert nothing.code == 1
+    assert "there is nothing to recentre" in nothing.out
+    again = rtemo("adapt", new, lab.session, "-o", tmp_path / "again", "--json")
     assert again.code == 0
     assert "has learnt from this recording before" in again.err
     report = json.loads(again.out)
