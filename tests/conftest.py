@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,22 @@ settings.register_profile("rtemo", deadline=None)
 settings.load_profile("rtemo")
 
 BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Side by side (``-n 2``), tests over LSL still come one at a time, and those of a file together."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    @functools.cache
+    def scope(path: str) -> str:
+        return "lsl" if "pytest.mark.lsl" in (config.rootpath / path).read_text("utf-8") else path
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope(nodeid.partition("::")[0])
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

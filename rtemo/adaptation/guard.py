@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from rtemo.adaptation.learner import Windows, expected_logits
 from rtemo.config import AdaptationSettings
@@ -131,7 +131,7 @@ class Guard:
         )
         self._noise = draw_noise(len(kept), frozen, torch.Generator().manual_seed(0), device)
         self._inputs = sum(frozen.dims)
-        self._sure = math.inf if probe is None or probe.trials < 2 else float(student_t.isf(CHANCE, probe.trials - 1))
+        self._sure = math.inf if probe is None or probe.trials < 2 else float(-stdtrit(probe.trials - 1, CHANCE))
         self._frozen_bound = self._bound(frozen)
         self._said: deque[tuple[int, int]] = deque(maxlen=settings.watched)
 

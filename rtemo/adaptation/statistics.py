@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from rtemo.types import Bools, Floats
 
@@ -119,12 +118,10 @@ def _additive(cells: Floats) -> tuple[Floats, Floats]:
 
 def _freedom(there: Bools) -> int:
     """How many differences between recordings the design (R, K) tells: recordings that share no class tell none."""
-    recordings, classes = there.shape
-    graph = np.zeros((recordings + classes, recordings + classes), dtype=bool)
-    graph[:recordings, recordings:] = there
-    _, part = connected_components(graph, directed=False)
-    seen = there.any(axis=1)
-    return int(seen.sum()) - len(np.unique(part[:recordings][seen]))
+    # Of the graph that joins recordings with their classes: its rank is that of its nodes less one for each part.
+    recording, label = np.nonzero(there)
+    joined = np.hstack([np.eye(len(there))[recording], -np.eye(there.shape[1])[label]])
+    return int(np.linalg.matrix_rank(joined)) - int(there.any(axis=0).sum()) if len(joined) else 0
 
 
 def _by_input(available: Bools, slices: Sequence[slice]) -> Bools:

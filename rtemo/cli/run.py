@@ -199,6 +199,7 @@ class StatusView:
         self._console = output()
         self._events: deque[str] = deque(maxlen=EVENT_LINES)
         self.folder = Path()
+        self._looking = ""
         self._plain_due_s = -math.inf
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
@@ -215,8 +216,12 @@ class StatusView:
         """Say which streams are looked for."""
         from rich.text import Text
 
+        line = f"looking for {', '.join(missing)} ..."
         if self._console.is_terminal:
-            self._live.update(Text(f"looking for {', '.join(missing)} ..."), refresh=True)
+            self._live.update(Text(line), refresh=True)
+        elif missing and line != self._looking:
+            self._looking = line
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def warn_missing(self, missing: list[str]) -> None:
         """Say which streams the session starts without."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 from torch import Tensor
 
 from rtemo.errors import ModelError
@@ -224,7 +223,7 @@ class _Forward(torch.nn.Module):
         self.rows_a_window = len(subsets.shown) * len(noise)
         matrices = [view.matrix for view in trained.front_end.maps if view.matrix is not None]
         self._plain = not matrices
-        front = block_diag(*matrices)
+        front = torch.block_diag(*map(torch.from_numpy, matrices)).numpy()  # type: ignore[no-untyped-call]
         offset = np.concatenate([view.offset for view in trained.front_end.maps])
         shapley = np.vstack([subsets.weights.T, subsets.empty])
         self.register_buffer("front", torch.from_numpy(front).float())

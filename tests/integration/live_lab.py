@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,6 +49,18 @@ every = 1
 min_confidence = 0.0
 max_novelty = 1e6
 """
+
+
+def until(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read a session's output up to a line that fits a pattern."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if re.search(pattern, line.rstrip()):
+            return "".join(lines)
+    raise AssertionError(f"{pattern!r} never came:\n{''.join(lines)}\n{process.stderr.read()}")
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,20 @@ class LiveLab:
         with self.start(*options) as process:
             out, err = process.communicate(timeout=timeout_s)
         return process.returncode, out, err
+
+    def run_beside(self, *faults: str, duration_s: float, devices: str = "eye,pps,markers") -> tuple[int, str, str]:
+        """Run a session that waits when the devices appear, so that it begins when their time does.
+
+        Faults at a moment of the devices' time then come at the same moment of the session, however long it takes to
+        start a process. Gives exit code, output and errors.
+        """
+        with self.start("--wait", "60", "--duration", duration_s) as session:
+            out = until(session, "looking for")
+            with self.simulated("--fault", ",".join(faults), devices=devices):
+                rest, err = session.communicate(timeout=60)
+        # The presenter may come after the start: nobody waits for markers.
+        late = "warning: markers: no stream yet; the view is missing until it comes\n"
+        return session.returncode, out + rest, err.removeprefix(late)
 
     def session(self) -> Path:
         """The folder of the latest session."""

@@ -122,12 +122,28 @@ def test_features_writes_the_promised_arrays(lab: Lab, rtemo: Run, tmp_path: Pat
     assert set(arrays["label"].tolist()) == {"", *LABELS}
 
 
+def edited(lab: Lab, tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    text = lab.config.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "edited.toml"
+    path.write_text(text)
+    return path
+
+
+def quick(lab: Lab, tmp_path: Path) -> Path:
+    """The configuration for a training of which only counts what it was given."""
+    return edited(lab, tmp_path, ("steps = 300", "steps = 40"))
+
+
 def test_the_same_seed_trains_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        assert rtemo("train", lab.config, lab.calibration, "--seed", 3, "-o", tmp_path / name).code == 0
-    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    config = quick(lab, tmp_path)
+    for name, seed in (("one", 3), ("two", 3), ("other", 4)):
+        assert rtemo("train", config, lab.calibration, "--seed", seed, "-o", tmp_path / name).code == 0
+    one, two, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two", "other"))
     assert one == two
-    assert one != (lab.bundle / "model.safetensors").read_bytes()
+    assert one != other
 
 
 def test_labels_of_unlabelled_recordings_are_never_read(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
@@ -138,7 +154,7 @@ def test_labels_of_unlabelled_recordings_are_never_read(lab: Lab, rtemo: Run, tm
     for text in ("onset\tduration\ttrial_type\n0\t100\tpositive\n", "this is no events file"):
         events.write_text(text)
         out = tmp_path / f"bundle{len(models)}"
-        done = rtemo("train", lab.config, lab.calibration, "--unlabelled", copy, "-o", out)
+        done = rtemo("train", quick(lab, tmp_path), lab.calibration, "--unlabelled", copy, "-o", out)
         assert done.code == 0
         models.append((out / "model.safetensors").read_bytes())
     assert models[0] == models[1]
@@ -159,7 +175,8 @@ def test_two_unlabelled_recordings_are_both_kept_from_the_labels(lab: Lab, rtemo
     copies = [tmp_path / "u.xdf", tmp_path / "v.xdf"]
     for copy in copies:
         copy.write_bytes(lab.session.read_bytes())
-    done = rtemo("train", lab.config, lab.calibration, "--unlabelled", *copies, "-o", tmp_path / "bundle")
+    given = ["--unlabelled", *copies, "-o", tmp_path / "bundle"]
+    done = rtemo("train", quick(lab, tmp_path), lab.calibration, *given)
     assert done.code == 0
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     read = {recording["name"]: recording["labelled"] for recording in manifest["recordings"]}
@@ -167,24 +184,15 @@ def test_two_unlabelled_recordings_are_both_kept_from_the_labels(lab: Lab, rtemo
 
 
 def test_a_finished_checkpoint_gives_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    done = rtemo("train", lab.config, lab.calibration, "--checkpoint", state, "--resume", "-o", tmp_path / "b")
-    assert done.code == 0
-    again = rtemo("train", lab.config, lab.calibration, "--checkpoint", state, "--resume", "-o", tmp_path / "c")
-    assert again.code == 0
-    assert (tmp_path / "b" / "model.safetensors").read_bytes() == (tmp_path / "c" / "model.safetensors").read_bytes()
-    assert (tmp_path / "b" / "model.safetensors").read_bytes() == (lab.bundle / "model.safetensors").read_bytes()
-    assert rtemo("train", lab.config, lab.calibration, "--resume", "-o", tmp_path / "d").code == 2
-
-
-def edited(lab: Lab, tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    text = lab.config.read_text()
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    path = tmp_path / "edited.toml"
-    path.write_text(text)
-    return path
+    command = ["train", quick(lab, tmp_path), lab.calibration]
+    state = ["--checkpoint", tmp_path / "state", "--resume"]
+    for name, options in (("begun", state), ("resumed", state), ("plain", [])):
+        assert rtemo(*command, *options, "-o", tmp_path / name).code == 0
+    begun, resumed, plain = (
+        (tmp_path / name / "model.safetensors").read_bytes() for name in ("begun", "resumed", "plain")
+    )
+    assert begun == resumed == plain
+    assert rtemo(*command, "--resume", "-o", tmp_path / "d").code == 2
 
 
 @pytest.mark.parametrize(

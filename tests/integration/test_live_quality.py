@@ -40,8 +40,8 @@ steps = 60
 def watched_lab(tmp_path_factory: pytest.TempPathFactory) -> LiveLab:
     """A laboratory with two views that are watched, after a session in which a channel went flat and came back."""
     lab = make_live_lab(tmp_path_factory.mktemp("watched"), CONFIG, numbered=False)
-    with lab.simulated("--fault", "eeg:flat=C3@7+4,eye:drop@9+2", devices="eeg,eye,markers"):
-        code, out, err = lab.run("--duration", "17")
+    faults = ("eeg:flat=C3@4+4", "eye:drop@6+2")
+    code, out, err = lab.run_beside(*faults, duration_s=14, devices="eeg,eye,markers")
     assert (code, err) == (0, "")
     (lab.folder / "out.txt").write_text(out)
     return lab

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import pty
-import re
 import resource
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import numpy as np
 import pytest
 import typer
 from lab import Run
-from live_lab import LiveLab
+from live_lab import LiveLab, until
 from network import OUTLETS
 
 from rtemo.adaptation.log import read_adaptation_log
@@ -34,17 +33,6 @@ pytestmark = pytest.mark.lsl
 
 
 SOME_WINDOWS = r" [1-9]\d* windows$"
-
-
-def until(process: subprocess.Popen[str], pattern: str) -> str:
-    """Read a session's output up to a line that fits a pattern."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if re.search(pattern, line.rstrip()):
-            return "".join(lines)
-    raise AssertionError(f"{pattern!r} never came:\n{''.join(lines)}\n{process.stderr.read()}")
 
 
 def test_a_session_writes_everything_and_its_recording_replays_to_the_same(
@@ -105,9 +93,8 @@ def test_a_session_that_learnt_without_late_samples_is_replayed_to_the_same(
 ):
     import pyxdf
 
-    with live_lab.simulated("--fault", "eye:freeze@12+3"):
-        code, out, _ = live_lab.run("--duration", "20")
-    assert code == 0
+    code, out, err = live_lab.run_beside("eye:freeze@5+3", duration_s=13)
+    assert (code, err) == (0, "")
     folder = live_lab.session()
     told = live_lab.agreement()
     assert told.holds, told
@@ -229,10 +216,8 @@ def test_a_demonstration_whose_replay_differs_fails_and_names_the_windows(capsys
 
 
 def test_a_view_that_drops_out_and_comes_back_under_a_new_source_id(live_lab: LiveLab):
-    with live_lab.simulated("--fault", "eye:drop@6+2,eye:newid@11"):
-        code, _, err = live_lab.run("--duration", "12")
-    # On a busy machine the presenter may come after the start: nobody waits for markers.
-    assert (code, err.removeprefix("warning: markers: no stream yet; the view is missing until it comes\n")) == (0, "")
+    code, _, err = live_lab.run_beside("eye:drop@4+2", "eye:newid@9", duration_s=13)
+    assert (code, err) == (0, "")
     rows = live_lab.rows()
     assert all(row["available_pps"] == "1" for row in rows)
     there = "".join(row["available_eye"] for row in rows)
@@ -258,9 +243,12 @@ def test_a_required_stream_that_is_not_there_ends_it_before_anything_is_written(
 
 
 def test_a_stream_that_is_absent_is_missing_until_it_comes(live_lab: LiveLab):
-    with live_lab.simulated("--fault", "eye:absent@0+6"):
-        code, _, err = live_lab.run("--wait", "1", "--duration", "8")
-    assert code == 0
+    with live_lab.simulated(devices="pps"), live_lab.start("--wait", "1", "--duration", "13") as session:
+        until(session, "session ->")
+        until(session, SOME_WINDOWS)
+        with live_lab.simulated(devices="eye"):
+            _, err = session.communicate(timeout=40)
+    assert session.returncode == 0
     assert "eye: no stream yet" in err
     rows = live_lab.rows()
     there = "".join(row["available_eye"] for row in rows)
