@@ -131,11 +131,15 @@ NetworkWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$
 
 
 class NetworkSettings(_Strict):
-    """How LSL finds streams: its scope, its session, and machines that multicast does not reach."""
+    """How LSL finds streams: its scope, its session, and machines that multicast does not reach.
+
+    ``commands`` says whether a live session listens to dashboards on that network.
+    """
 
     scope: Literal["machine", "link", "site", "organization", "global"] = "site"
     session_id: NetworkWord = "default"
     known_peers: list[NetworkWord] = Field(default_factory=list)
+    commands: bool = True
 
 
 class HealthSettings(_Strict):

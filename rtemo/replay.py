@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rtemo.adaptation.account import Account, AdaptationStatus
 from rtemo.adaptation.adapter import OFF, Adapter, adapter_for
-from rtemo.adaptation.log import AdaptationLog, LoggedAdapter
+from rtemo.adaptation.log import AdaptationLog
+from rtemo.adaptation.logged import LoggedAdapter
 from rtemo.clock import Clock, MonotonicClock
 from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError, RecordingError, StreamError
@@ -22,7 +23,7 @@ from rtemo.session import Session, Sink, WindowPredictor, WindowSink
 from rtemo.sources import open_recording
 from rtemo.tally import Tally
 from rtemo.training import check_configuration, check_streams
-from rtemo.types import FeatureWindow, Prediction
+from rtemo.types import FeatureWindow, Prediction, StreamDescription
 
 
 class ReplayClock:
@@ -58,6 +59,10 @@ class ReplayClock:
             return self._reached_s
         return self._origin_s + (self._machine.now_s() - self._began_s) * self._speed
 
+    def begin(self, recorded_s: float, machine_s: float) -> None:
+        """Say when, on the machine's clock, a moment of the recording comes; the first window's end, if not said."""
+        self._origin_s, self._began_s = recorded_s, machine_s
+
     def reach(self, window: FeatureWindow) -> None:
         """Go on to the end of a window: wait for it where the clock runs by itself."""
         self._reached_s = window.stop_s
@@ -90,6 +95,8 @@ class Replay:
         adaptation. Without one it learns by the configuration, the same each time.
     on_event : callable, optional
         Takes the events of adaptation, while the replay runs.
+    clock : ReplayClock, optional
+        In place of one of that speed.
 
     Raises
     ------
@@ -111,12 +118,13 @@ class Replay:
         unsynchronised: bool = False,
         adaptation_log: AdaptationLog | None = None,
         on_event: Callable[[Event], None] = lambda event: None,
+        clock: ReplayClock | None = None,
     ) -> None:
         check_configuration(bundle, config)
         self.views = bundle.model.views
         self._config = config
         self._warnings: list[str] = []
-        self._clock = ReplayClock(speed)
+        self._clock = clock or ReplayClock(speed)
         self._predictor = Predictor(bundle.model, device=device)
         self._on_event = on_event
         self._early: list[tuple[str, Mapping[str, object]]] = []
@@ -206,6 +214,11 @@ class Replay:
     def warnings(self) -> Sequence[str]:
         """What the user should know, one line each; complete once the replay has ended."""
         return tuple(self._warnings)
+
+    @property
+    def bound(self) -> Mapping[str, StreamDescription | None]:
+        """The stream of each view, with the channels that it reads; None for a view that is missing throughout."""
+        return self._pipeline.bound
 
     @property
     def quality_names(self) -> Mapping[str, tuple[str, ...]]:

@@ -37,13 +37,16 @@ class IrregularStamps:
     ----------
     ordered : bool
         Whether a smaller step back is raised to the stamp before it, so that stamps never decrease within a segment.
+    backward_s : float
+        In place of the second.
 
     Attributes
     ----------
     segment, rejected, resets : int
     """
 
-    def __init__(self, *, ordered: bool) -> None:
+    def __init__(self, *, ordered: bool, backward_s: float = BACKWARD_S) -> None:
+        self._backward_s = backward_s
         self.segment = 0
         self.rejected = 0
         self.resets = 0
@@ -68,7 +71,7 @@ class IrregularStamps:
             if math.isnan(self._last_s):
                 self._last_s = float(stamps_s[at])
             steps = np.diff(stamps_s[at:], prepend=self._last_s)
-            wrong = (steps < -BACKWARD_S) | (steps > HOUR_S)
+            wrong = (steps < -self._backward_s) | (steps > HOUR_S)
             stop = at + int(wrong.argmax()) if wrong.any() else len(stamps_s)
             if stop > at:
                 given = np.maximum.accumulate(stamps_s[at:stop]) if self._ordered else stamps_s[at:stop]
@@ -91,9 +94,8 @@ class IrregularStamps:
                 reset = True
         return pieces
 
-    @staticmethod
-    def _follows(before_s: float, after_s: float) -> bool:
-        return -BACKWARD_S <= after_s - before_s <= HOUR_S
+    def _follows(self, before_s: float, after_s: float) -> bool:
+        return -self._backward_s <= after_s - before_s <= HOUR_S
 
     def finish(self) -> list[Piece]:
         """Reject what still waits, as nothing will confirm it."""
@@ -117,6 +119,8 @@ class Timeline:
         For irregular streams: whether stamps must not decrease.
     delay_s : float
         Of the device: taken off every stamp.
+    backward_s : float
+        For irregular streams: by so much stamps may go back.
 
     Attributes
     ----------
@@ -127,10 +131,20 @@ class Timeline:
         Samples dropped, as their stamps jumped and no clock measurement followed them.
     """
 
-    def __init__(self, nominal_rate_hz: float, *, measured: bool, ordered: bool = True, delay_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        nominal_rate_hz: float,
+        *,
+        measured: bool,
+        ordered: bool = True,
+        delay_s: float = 0.0,
+        backward_s: float = BACKWARD_S,
+    ) -> None:
         self.clock = ClockMap()
         self.stamps: Dejitter | IrregularStamps = (
-            Dejitter(nominal_rate_hz) if nominal_rate_hz > 0 else IrregularStamps(ordered=ordered)
+            Dejitter(nominal_rate_hz)
+            if nominal_rate_hz > 0
+            else IrregularStamps(ordered=ordered, backward_s=backward_s)
         )
         self.segment = 0
         self.unplaced = 0

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM = "rtemo-prediction", "rtemo-events", "rtemo-quality"
-OWN_STREAMS = (PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM)
-"""Names of the streams that a session publishes and records beside its inputs."""
+STATUS_STREAM, COMMAND_STREAM = "rtemo-status", "rtemo-command"
+OWN_STREAMS = (PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM, STATUS_STREAM, COMMAND_STREAM)
+"""Names of the streams of rtemo itself: what a session publishes, how it stands, and what it is asked to do."""
 SESSION_START = "session-start"
 """The event that opens a session, with ``first_window``, ``length_s`` and ``hop_s``: a replay begins there too."""
 

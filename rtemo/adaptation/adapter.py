@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -30,9 +30,14 @@ UPDATE: Final = "adaptation-update"
 ROLLBACK: Final = "adaptation-rollback"
 RESET: Final = "adaptation-reset"
 FROZEN: Final = "adaptation-frozen"
-
+PAUSED: Final = "adaptation-paused"
+RESUMED: Final = "adaptation-resumed"
 OFF: Final = "adaptation-off"
+OPERATOR: Final = "operator"
+"""Reason of what was done as the operator asked."""
 
+Order = Literal["pause", "resume", "reset"]
+"""What an operator may ask of adaptation."""
 Emit = Callable[[str, Mapping[str, object]], None]
 FIGURES = 6
 
@@ -111,7 +116,7 @@ class Adapter:
         emit: Emit = lambda kind, details: None,
     ) -> None:
         self._trained, self._settings, self._emit = trained, settings, emit
-        self.frozen = False
+        self.frozen = self.paused = False
         self.rollbacks = 0
         self._accepted = self._since = self._strayed = 0
         self._window: int | None = None
@@ -168,7 +173,7 @@ class Adapter:
     @property
     def due(self) -> bool:
         """Whether enough was learnt from for an update."""
-        return not self.frozen and self._since >= self._settings.every
+        return not (self.frozen or self.paused) and self._since >= self._settings.every
 
     def predict(self, views: Mapping[str, Floats | None]) -> ModelOutput:
         """What the adapted model says of a window; see `Predictor.predict`."""
@@ -177,7 +182,7 @@ class Adapter:
     def observe(self, window: Observation) -> None:
         """Take a window after its prediction: gates, and into the memories; quick."""
         self._window, self._now_s = window.index, window.stop_s
-        if self.frozen:
+        if self.frozen or self.paused:
             return
         if math.isnan(self._reset_s):
             self._reset_s = window.stop_s
@@ -212,7 +217,7 @@ class Adapter:
             self._guard.forget()
             self._good = self._save()
             self._publish()
-            self._tell(RESET, reason="usual without recentring", digest=self.digest())
+            self._tell(RESET, reason="usual without recentring", drift=self._drift(), digest=self.digest())
 
     def update(self) -> None:
         """Learn from what was taken; keep it only where the guard lets it pass.
@@ -220,7 +225,7 @@ class Adapter:
         What goes wrong in it ends the learning, not the session: it goes on with the frozen model, and an event says
         why.
         """
-        if self.frozen:
+        if self.frozen or self.paused:
             return
         try:
             self._update()
@@ -233,8 +238,7 @@ class Adapter:
         likelier = self._recentrer.update()
         step = self._step()
         self._soften_in_time()
-        drift = 0.0 if self._learner is None else self._learner.drift
-        verdict = self._guard.judge(None if self._learner is None else self._learner.teacher, drift)
+        verdict = self._guard.judge(None if self._learner is None else self._learner.teacher, self._drift())
         if step and not math.isfinite(step["norm"]):
             verdict = Verdict("not finite", verdict.figures, clear=False)
         if verdict.reason:
@@ -254,6 +258,45 @@ class Adapter:
             **verdict.figures,
             digest=self.digest(),
         )
+
+    def order(self, what: Order, by: str = "") -> str:
+        """Do what the operator asks, between two windows.
+
+        While it is paused, windows are neither looked at nor learnt from, and the state that was reached goes on
+        predicting. A reset goes back to the calibrated state, bit for bit. Neither undoes a freeze: a session that the
+        guard has frozen stays so.
+
+        Parameters
+        ----------
+        what : Order
+        by : str
+            Who asks, for the event.
+
+        Returns
+        -------
+        str
+            Why nothing was done; empty where it was.
+        """
+        if what == "reset":
+            self._reset()
+        elif self.paused == (what == "pause"):
+            return "adaptation is paused already" if self.paused else "adaptation is not paused"
+        else:
+            self.paused = what == "pause"
+        kind = {"pause": PAUSED, "resume": RESUMED, "reset": RESET}[what]
+        who: dict[str, object] = {"operator": by} if by else {}
+        self._tell(kind, reason=OPERATOR, **who, frozen=self.frozen, drift=self._drift(), digest=self.digest())
+        return ""
+
+    def _reset(self) -> None:
+        """Back to where the session began, but for what is counted."""
+        self._good = self._calibrated
+        self._restore(self._calibrated)
+        self._guard.forget()
+        self._since = self._strayed = 0
+        self._absent = np.zeros_like(self._absent)
+        self._reset_s = math.nan
+        self._publish()
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits of all that predictions depend on."""
@@ -285,6 +328,10 @@ class Adapter:
         """What is done to the model's inputs now."""
         return self._recentrer.state
 
+    def _drift(self) -> float:
+        """Relative distance of the weights that predict from the calibrated ones; 0 where none are learnt."""
+        return 0.0 if self._learner is None else self._learner.drift
+
     def _step(self) -> dict[str, float]:
         """A gradient step, where there are any."""
         if self._learner is None:
@@ -300,7 +347,7 @@ class Adapter:
         self._reset_s = self._now_s
         before = self._learner.drift
         self._learner.soften()
-        self._tell(RESET, drift_before=before, drift=self._learner.drift)
+        self._tell(RESET, reason="in time", drift_before=before, drift=self._learner.drift)
 
     def _roll_back(self, verdict: Verdict) -> None:
         """Back to the last good state; for good to the calibrated one where it happens too often."""
@@ -310,7 +357,7 @@ class Adapter:
         self._restore(target)
         self._guard.forget()
         self._publish()
-        figures = {**verdict.figures, "rollbacks": self.rollbacks}
+        figures = {**verdict.figures, "drift_after": self._drift(), "rollbacks": self.rollbacks}
         self._tell(ROLLBACK, reason=verdict.reason, to=target.window, **figures, digest=self.digest())
         if self.frozen:
             self._tell(FROZEN, reason=verdict.reason, rollbacks=self.rollbacks, digest=self.digest())

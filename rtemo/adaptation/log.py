@@ -1,9 +1,9 @@
 """The events of a session as a log of what it learnt when, for a replay that learns the same.
 
 What an adapter becomes follows from the windows that it saw, its settings, its seed, and after which windows it was
-updated. A session puts updates off while windows wait, so that this last is all that its recording does not tell; its
-``events.jsonl`` does, with a digest of the adapter after each update; and with what the adapter was shown of a window
-for which samples came late, which the recording has and the adapter had not.
+updated. A session puts updates off while windows wait, and an operator may pause, resume or reset what is learnt; its
+recording does not tell when. Its ``events.jsonl`` does, with a digest of the adapter after each; and with what the
+adapter was shown of a window for which samples came late, which the recording has and the adapter had not.
 """
 
 from __future__ import annotations
@@ -12,19 +12,28 @@ import json
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 from pydantic import ValidationError
 
-from rtemo.adaptation.adapter import ROLLBACK, START, UPDATE, Adapter, Emit, Observation
+from rtemo.adaptation.adapter import (
+    OPERATOR,
+    PAUSED,
+    RESET,
+    RESUMED,
+    ROLLBACK,
+    START,
+    UPDATE,
+    Observation,
+    Order,
+)
 from rtemo.config import AdaptationSettings
-from rtemo.errors import ConfigurationError, RecordingError
+from rtemo.errors import RecordingError
 from rtemo.features.standardise import CLAMP
-from rtemo.model.predict import ModelOutput
 from rtemo.types import SESSION_START, Floats
 
 SKIPPED_WINDOWS = "windows-skipped"
@@ -41,6 +50,7 @@ MOST_LIKELY = 1 + 1e-6
 MAX_BYTES = 2**30
 MAX_LINE_BYTES = 2**20
 MAX_WINDOW = 2**53
+MAX_ORDERS = 2**20
 MAX_SEED = 2**63 - 1
 DIGEST = re.compile(r"[0-9a-f]{16}")
 SHOWN = 60
@@ -120,6 +130,24 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """What the operator asked, and was done.
+
+    Parameters
+    ----------
+    window : int or None
+        After which it was done; None before the first.
+    what : Order
+    digest : str
+        Of the adapter after it.
+    """
+
+    window: int | None
+    what: Order
+    digest: str
+
+
+@dataclass(frozen=True)
 class AdaptationLog:
     """What a session learnt when.
 
@@ -134,6 +162,8 @@ class AdaptationLog:
         Of the adapter before the first window; empty where nothing adapted.
     updates : mapping of int to str
         By the window after which an update was made, in order: the adapter's digest after it.
+    orders : sequence of Ordered
+        What the operator asked, in order; after a window, and after an update that was made there.
     ignored : WindowRanges
         Windows that the session had no prediction of, so that it learnt nothing from them either.
     late : WindowRanges
@@ -156,6 +186,7 @@ class AdaptationLog:
     observed: Mapping[int, Observed] = field(default_factory=dict)
     grid: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
+    orders: Sequence[Ordered] = ()
 
 
 def read_adaptation_log(path: str | Path) -> AdaptationLog:
@@ -216,6 +247,8 @@ class _Parser:
         self._seed = 0
         self._digest = ""
         self._updates: dict[int, str] = {}
+        self._orders: list[Ordered] = []
+        self._paused = False
         self._ignored: list[tuple[int, int]] = []
         self._late: list[tuple[int, int]] = []
         self._observed: dict[int, Observed] = {}
@@ -226,6 +259,9 @@ class _Parser:
             START: self._start,
             UPDATE: self._update,
             ROLLBACK: self._update,
+            PAUSED: lambda event: self._order(event, "pause"),
+            RESUMED: lambda event: self._order(event, "resume"),
+            RESET: self._reset,
             SESSION_START: self._session,
             SKIPPED_WINDOWS: lambda event: self._ignored.append(self._range(event)),
             "late": lambda event: self._late.append(self._range(event)),
@@ -258,7 +294,13 @@ class _Parser:
             They contradict each other.
         """
         ignored = WindowRanges(self._ignored)
-        for what, windows in (("an update after", self._updates), (f"{LATE} of", self._observed)):
+        asked = [order.window for order in self._orders if order.window is not None]
+        named = (
+            ("an update after", self._updates),
+            (f"{LATE} of", self._observed),
+            ("an operator's order after", asked),
+        )
+        for what, windows in named:
             for window in windows:
                 if window in ignored:
                     raise RecordingError(
@@ -275,6 +317,7 @@ class _Parser:
             observed=self._observed,
             grid=self._grid,
             warnings=tuple(self._warnings),
+            orders=tuple(self._orders),
         )
 
     def _start(self, event: dict[str, Any]) -> None:
@@ -298,10 +341,37 @@ class _Parser:
         if not self._digest:
             raise self._fault(f"{START} before the first update", event["event"])
         window = self._window(event, "window")
-        newest = next(reversed(self._updates), None)
+        newest = self._newest()
         if newest is not None and window <= newest:
             raise self._fault(f"an update after a later window than {newest}", window)
+        if self._paused:
+            raise self._fault(f"{RESUMED} before an update", event["event"])
         self._updates[window] = self._digest_of(event)
+
+    def _newest(self) -> int | None:
+        """The window after which something was done last."""
+        updated = next(reversed(self._updates), None)
+        ordered = self._orders[-1].window if self._orders else None
+        return max((window for window in (updated, ordered) if window is not None), default=None)
+
+    def _reset(self, event: dict[str, Any]) -> None:
+        # The others an adapter comes to by itself.
+        if event.get("reason") == OPERATOR:
+            self._order(event, "reset")
+
+    def _order(self, event: dict[str, Any], what: Order) -> None:
+        if not self._digest:
+            raise self._fault(f"{START} before the first order of an operator", event["event"])
+        if len(self._orders) == MAX_ORDERS:
+            raise self._fault(f"at most {MAX_ORDERS} orders of an operator in a log", "more")
+        newest = self._newest()
+        window = None if event.get("window") is None and newest is None else self._window(event, "window")
+        if window is not None and newest is not None and window < newest:
+            raise self._fault(f"an operator's order after no earlier window than {newest}", window)
+        if what != "reset" and self._paused == (what == "pause"):
+            raise self._fault("a pause and its end in turns", event["event"])
+        self._paused = what == "pause" or (self._paused and what == "reset")
+        self._orders.append(Ordered(window, what, self._digest_of(event)))
 
     def _late_window(self, event: dict[str, Any]) -> None:
         if not self._digest:
@@ -374,115 +444,3 @@ class _Parser:
 
     def _fault(self, expected: str, found: object) -> RecordingError:
         return _wrong(self._origin, self._number, expected, found)
-
-
-class LoggedAdapter:
-    """An adapter that is updated after the very windows after which that of a session was, and shown the same of them.
-
-    Parameters
-    ----------
-    adapter : Adapter
-        Made with the settings and the seed of the log.
-    log : AdaptationLog
-    emit : callable
-        Told of windows that are passed over, and of those that were late, so that the replay's own events are a log as
-        well.
-
-    Attributes
-    ----------
-    updated : int
-        Updates so far.
-    differs_after : int or None
-        The window after which an update first gave something else than it gave the session.
-    learnt_late : int or None
-        The first late window of which the log does not say what the session learnt from: it is learnt from with the
-        samples that came late.
-
-    Raises
-    ------
-    ConfigurationError
-        The log is of another model.
-    RecordingError
-        What it says of late windows is not of this model.
-    """
-
-    def __init__(self, adapter: Adapter, log: AdaptationLog, *, emit: Emit = lambda kind, details: None) -> None:
-        found = adapter.digest()
-        if found != log.digest:
-            raise ConfigurationError(
-                f"{log.origin}: the log is of another model: its digest is {log.digest}, that of the bundle {found}.",
-                cure="Give the bundle that the session ran with; its environment.json names it.",
-            )
-        _check(log, adapter)
-        self._adapter = adapter
-        self._log = log
-        self._emit = emit
-        self._window: int | None = None
-        self.updated = 0
-        self.differs_after: int | None = None
-        self.learnt_late: int | None = None
-
-    @property
-    def due(self) -> bool:
-        """Whether the session was updated after the window that was observed last."""
-        return self._window in self._log.updates
-
-    def predict(self, views: Mapping[str, Floats | None]) -> ModelOutput:
-        """See `Adapter.predict`."""
-        return self._adapter.predict(views)
-
-    def observe(self, window: Observation) -> None:
-        """See `Adapter.observe`; a window that the session did not predict is passed over.
-
-        Of one that was late the adapter is shown what that of the session was.
-        """
-        index = window.index
-        if index in self._log.ignored:
-            self._window = None
-            self._emit(SKIPPED_WINDOWS, {"windows": 1, "first_window": index, "last_window": index})
-            return
-        self._window = index
-        seen = self._log.observed.get(index)
-        if seen is not None:
-            window = replace(window, views=seen.views, bad=seen.bad, adapted=seen.adapted, shadow=seen.shadow)
-            self._emit(LATE, seen.details(index))
-        elif self.learnt_late is None and index in self._log.late:
-            self.learnt_late = index
-        self._adapter.observe(window)
-
-    def update(self) -> None:
-        """See `Adapter.update`; compares with what the session came to."""
-        if self._window is None:
-            return
-        self._adapter.update()
-        self.updated += 1
-        if self.differs_after is None and self._adapter.digest() != self._log.updates[self._window]:
-            self.differs_after = self._window
-
-    def warnings(self) -> list[str]:
-        """What the user should know at the end of the replay."""
-        log, lines = self._log, []
-        if self.differs_after is not None:
-            late = self.learnt_late
-            why = "another machine, torch build or recording"
-            if late is not None and late <= self.differs_after:
-                why = f"samples came late for window {late}, which the session learnt from without them"
-            lines.append(f"{log.origin}: predictions differ from window {self.differs_after + 1} on: {why}")
-        missing = len(log.updates) - self.updated
-        if missing:
-            lines.append(f"{log.origin}: {missing} of {len(log.updates)} updates are of windows that did not come")
-        return lines
-
-
-def _check(log: AdaptationLog, adapter: Adapter) -> None:
-    """Refuse late windows that no session with this model can have had."""
-    for window, seen in log.observed.items():
-        sizes = {view: len(features) for view, features in seen.views.items() if features is not None}
-        fits = seen.views.keys() == adapter.dims.keys() and sizes.items() <= adapter.dims.items()
-        shapes = (len(seen.bad), len(seen.adapted), len(seen.shadow))
-        if not fits or shapes != (len(adapter.dims), adapter.classes, adapter.classes):
-            raise RecordingError(
-                f"{log.origin}: {LATE} of window {window}: expected features of {dict(adapter.dims)} and "
-                f"{adapter.classes} probabilities, found others.",
-                cure=CURE,
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -105,7 +106,7 @@ class Playback:
         clock: Clock | None = None,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        self._playing = playing
+        self._path, self._playing = path, playing
         self._source = open_recording(path, unsynchronised=playing.unsynchronised)
         self._warnings: list[str] = []
         try:
@@ -137,20 +138,44 @@ class Playback:
         """Close the recording. Idempotent."""
         self._source.close()
 
+    def first_s(self) -> float:
+        """Stamp of the first sample of all, which is played at the origin.
+
+        Raises
+        ------
+        RecordingError
+            There is none.
+        """
+        with contextlib.closing(open_recording(self._path, unsynchronised=self._playing.unsynchronised)) as source:
+            for first_s, _ in _from_first(iter(source)):
+                return first_s
+        raise RecordingError(f"{self._source.origin}: expected samples, found none.", cure="See rtemo info.")
+
     def run(
         self,
         *,
+        origin_s: float | None = None,
         say: Callable[[float, str], None] = lambda at_s, text: None,
         on_time: Callable[[float], None] = lambda at_s: None,
-    ) -> None:
+        on_send: Callable[[Send], None] = lambda send: None,
+    ) -> bool:
         """Play it to its end, or for ever.
 
         Parameters
         ----------
+        origin_s : float, optional
+            When the first sample is played, on the clock; in two seconds where not given.
         say : callable
             Called with the moment, in seconds since the first sample, and a line about a fault.
         on_time : callable
             Called with every moment at which something is done.
+        on_send : callable
+            Called with what was sent.
+
+        Returns
+        -------
+        bool
+            Whether it came to its end; False where it was stopped.
 
         Raises
         ------
@@ -166,9 +191,11 @@ class Playback:
             for action in self.actions():
                 on_time(action.at_s)
                 yield action
+                if isinstance(action, Send):
+                    on_send(action)
 
-        origin_s = self._clock.now_s() + LEAD_S
-        publish(watched(), origin_s=origin_s, clock=self._clock, wait=self._wait, on_action=report)
+        begin_s = self._clock.now_s() + LEAD_S if origin_s is None else origin_s
+        return publish(watched(), origin_s=begin_s, clock=self._clock, wait=self._wait, on_action=report)
 
     def actions(self) -> Iterator[Action]:
         """Everything that is done, in seconds since the first sample as it is played."""

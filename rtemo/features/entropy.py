@@ -118,6 +118,11 @@ class DifferentialEntropy:
         self._variances: _Variances | None = None
 
     @property
+    def bands(self) -> Mapping[str, Band]:
+        """Edges in Hz by band."""
+        return self._settings.band_edges
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Channel by channel, e.g. ``"Fp1:alpha"``."""
         return tuple(f"{label}:{band}" for label in self._labels for band in self._settings.band_edges)

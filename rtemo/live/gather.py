@@ -83,6 +83,8 @@ class StreamStatus:
     nominal_hz : float
     samples, late, rejected : int
         Since the session began.
+    stream_name, type, source_id, hostname : str
+        What it says of itself; empty before it was first seen.
     """
 
     key: str
@@ -95,6 +97,10 @@ class StreamStatus:
     samples: int
     late: int
     rejected: int
+    stream_name: str = ""
+    type: str = ""
+    source_id: str = ""
+    hostname: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,23 +318,26 @@ class Gatherer:
 
     def status(self, now_s: float) -> list[StreamStatus]:
         """How every stream stands."""
-        work = self._work
-        late = {} if work is None else work.pipeline.late
-        return [
-            StreamStatus(
-                key=stream.key,
-                name=stream.name,
-                views=() if work is None else work.pipeline.views_of(stream.key),
-                state=stream.health.state,
-                age_s=stream.health.age_s(now_s),
-                rate_hz=self._rate(stream, now_s),
-                nominal_hz=0.0 if stream.header is None else stream.header.nominal_rate_hz,
-                samples=stream.samples,
-                late=late.get(stream.key, 0),
-                rejected=_rejected(stream),
-            )
-            for stream in self._streams.values()
-        ]
+        return [self._stream_status(stream, now_s) for stream in self._streams.values()]
+
+    def _stream_status(self, stream: _Stream, now_s: float) -> StreamStatus:
+        work, header = self._work, stream.header
+        return StreamStatus(
+            key=stream.key,
+            name=stream.name,
+            views=() if work is None else work.pipeline.views_of(stream.key),
+            state=stream.health.state,
+            age_s=stream.health.age_s(now_s),
+            rate_hz=self._rate(stream, now_s),
+            nominal_hz=0.0 if header is None else header.nominal_rate_hz,
+            samples=stream.samples,
+            late=0 if work is None else work.pipeline.late.get(stream.key, 0),
+            rejected=_rejected(stream),
+            stream_name="" if header is None else header.name,
+            type="" if header is None else header.type,
+            source_id="" if header is None else header.source_id,
+            hostname="" if header is None else header.hostname,
+        )
 
     def _enter(self, work: _Work, stream: _Stream, header: StreamHeader) -> None:
         """Begin to decode and to record a stream under its present description."""

@@ -6,11 +6,10 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from rtemo.adaptation.adapter import Emit, Observation
+from rtemo.adaptation.adapter import Adapter, Emit, Observation, Order
 from rtemo.adaptation.log import LATE, LATE_LOST, MAX_FEATURES, MAX_LATE_VALUES, Observed, WindowRanges
 from rtemo.config import Configuration
 from rtemo.model.predict import ModelOutput
-from rtemo.session import WindowAdapter
 from rtemo.types import Floats
 
 KEPT_S = 400.0
@@ -28,7 +27,7 @@ class RememberingAdapter:
 
     Parameters
     ----------
-    adapter : WindowAdapter
+    adapter : Adapter
     emit : callable
         Takes ``adaptation-late``, one event a window, and ``adaptation-late-lost``.
     windows : int
@@ -37,7 +36,7 @@ class RememberingAdapter:
         So many windows after a late one are said as well.
     """
 
-    def __init__(self, adapter: WindowAdapter, emit: Emit, *, windows: int, carried: int = 0) -> None:
+    def __init__(self, adapter: Adapter, emit: Emit, *, windows: int, carried: int = 0) -> None:
         self._adapter, self._emit = adapter, emit
         self._windows, self._carried = windows, carried
         self._kept: dict[int, Observation] = {}
@@ -60,6 +59,10 @@ class RememberingAdapter:
     def update(self) -> None:
         """See `Adapter.update`."""
         self._adapter.update()
+
+    def order(self, what: Order, by: str = "") -> str:
+        """See `Adapter.order`."""
+        return self._adapter.order(what, by)
 
     def observe(self, window: Observation) -> None:
         """See `Adapter.observe`."""
@@ -113,12 +116,12 @@ class RememberingAdapter:
         self._emit(LATE_LOST, {"first_window": first, "last_window": last, "reason": reason})
 
 
-def remembering(adapter: WindowAdapter | None, config: Configuration, emit: Emit) -> RememberingAdapter | None:
+def remembering(adapter: Adapter | None, config: Configuration, emit: Emit) -> RememberingAdapter | None:
     """An adapter that remembers as long as samples can be late; None where there is none.
 
     Parameters
     ----------
-    adapter : WindowAdapter or None
+    adapter : Adapter or None
     config : Configuration
         Its grid and smoothing say how many windows.
     emit : callable

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import gc
 import math
+import secrets
 import socket
 import threading
 from collections import deque
@@ -26,8 +27,10 @@ from rtemo.grid import Grid
 from rtemo.liblsl import configure
 from rtemo.live.gather import Gatherer
 from rtemo.live.late import remembering
+from rtemo.live.operators import Operators
 from rtemo.live.sink import LockedSink, RecordedPredictions, RecordedQuality
 from rtemo.live.status import LiveStatus, Newest
+from rtemo.live.telemetry import Telemetry, session_layout
 from rtemo.live.transitions import Transitions
 from rtemo.live.wanted import MARKERS_KEY, expected_streams, stream_names, wanted_streams
 from rtemo.live.worker import ModelWorker
@@ -42,10 +45,11 @@ from rtemo.outputs.folder import (
     RECORDING,
     environment,
     make_session_folder,
+    session_name,
     write_configuration,
     write_environment,
 )
-from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, QualityOutlet
+from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, QualityOutlet, StatusOutlet
 from rtemo.outputs.recording import Recorder
 from rtemo.outputs.table import LiveTable, prediction_layout, quality_layout
 from rtemo.session import WindowPredictor, WindowSink
@@ -290,9 +294,13 @@ class LiveSession:
         status_every_s: float,
         closing: contextlib.ExitStack,
     ) -> LiveStatus:
-        session = "-".join(folder.parts[-2:])
+        session = session_name(folder)
         # Closed in reverse: the recorder may have something to say while it closes.
         log = closing.enter_context(EventLog(folder / EVENTS, _short(self._shown.append)))
+        token = secrets.token_hex(16)
+        layout = session_layout(self.config, self._keys, self._pipeline.bound, session=session, token=token)
+        stated = StatusOutlet(layout)
+        closing.callback(stated.close)
         events = EventOutlet(session=session)
         closing.callback(events.close)
         predictions = PredictionOutlet(self.config.labels, self._predictor.views, session=session)
@@ -321,6 +329,9 @@ class LiveSession:
             window_sinks=[*quality, Transitions(self._pipeline.quality_names, self._emit)],
             remembered=self._remembered,
         )
+        wanted = self.config.network.commands
+        operators = Operators(session, token, clock=self._clock, model=model, take=self._take_event, wanted=wanted)
+        telemetry = Telemetry(stated, folder, operators.hostnames)
         self._begin_log(log)
         began_s = self._begin(recorder, model, own)
         ticking = threading.Event()
@@ -330,14 +341,18 @@ class LiveSession:
         gc.freeze()
         model.start()
         ticker.start()
+        operators.start()
         try:
             while not self._stop.is_set():
                 left_s = math.inf if duration_s is None else began_s + duration_s - self._clock.now_s()
                 if left_s <= 0:
                     break
-                on_status(self._status(model, recorder, began_s))
+                status = self._status(model, recorder, began_s)
+                telemetry.tell(status)
+                on_status(status)
                 self._stop.wait(min(status_every_s, left_s))
         finally:
+            operators.stop()
             self._streams.stop()
             ticking.set()
             ticker.join()
@@ -345,9 +360,11 @@ class LiveSession:
                 self._locked(self._gatherer.end)
             finally:
                 model.stop()
+                operators.finish()
                 reason = "stopped" if self._error is None else f"{type(self._error).__name__}: {self._error}"
                 self._emit("session-stop", reason=reason, predicted=model.predicted, skipped=model.skipped)
         last = self._status(model, recorder, began_s)
+        telemetry.tell(last, ending=True)
         on_status(last)
         return last
 
@@ -415,6 +432,7 @@ class LiveSession:
         now_s = self._clock.now_s()
         p50_s, p99_s = self._newest.age_percentiles()
         return LiveStatus(
+            now_s=now_s,
             elapsed_s=now_s - began_s,
             streams=self._locked(lambda: self._gatherer.status(now_s)),
             window=self._newest.window,
@@ -432,11 +450,14 @@ class LiveSession:
             return work()
 
     def _emit(self, kind: str, **details: object) -> None:
-        """Take an event; those from before the log is open wait for it."""
+        """Make an event of what happens now."""
         key = details.pop("key", None)
         if isinstance(key, str):
             details = {"stream": self._names[key], **details}
-        event = Event(self._clock.now_s(), kind, details)
+        self._take_event(Event(self._clock.now_s(), kind, details))
+
+    def _take_event(self, event: Event) -> None:
+        """Take an event; those from before the log is open wait for it."""
         with self._early_lock:
             if self._early is not None:
                 self._early.append(event)

@@ -25,6 +25,8 @@ class LiveStatus:
 
     Parameters
     ----------
+    now_s : float
+        LSL local-clock seconds.
     elapsed_s : float
     streams : sequence of StreamStatus
     window : FeatureWindow or None
@@ -39,6 +41,7 @@ class LiveStatus:
     adaptation : AdaptationStatus
     """
 
+    now_s: float
     elapsed_s: float
     streams: Sequence[StreamStatus]
     window: FeatureWindow | None

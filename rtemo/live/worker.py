@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from rtemo.adaptation.adapter import Order
 from rtemo.clock import Clock
 from rtemo.live.late import RememberingAdapter
 from rtemo.session import Sink, WindowPredictor, WindowSink
@@ -16,6 +18,24 @@ from rtemo.worker import Worker
 MAX_LAG_S = 1.0
 """Newest wins: a window that ended longer than this before the newest one offered is published as skipped."""
 STOP_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an operator asks of adaptation.
+
+    Parameters
+    ----------
+    what : Order
+    by : str
+        Who asks.
+    refuse : callable
+        Told, in the model's thread, why nothing is done.
+    """
+
+    what: Order
+    by: str
+    refuse: Callable[[str], None]
 
 
 class ModelWorker:
@@ -37,7 +57,7 @@ class ModelWorker:
     window_sinks : sequence of WindowSink
         Each gets every window, in order, once its prediction is out.
     remembered : RememberingAdapter, optional
-        Told of late windows, and let say what was learnt from them while no window waits.
+        Told of late windows, and let say what was learnt from them while no window waits; and what an operator asks.
 
     Attributes
     ----------
@@ -64,7 +84,7 @@ class ModelWorker:
         self._clock = clock
         self._on_skip = on_skip
         self._remembered = remembered
-        self._queue: queue.SimpleQueue[list[FeatureWindow] | Late | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[FeatureWindow] | Late | Asked | None] = queue.SimpleQueue()
         self._thread = Worker("rtemo-model", self._work, on_error)
         self._ending = False
 
@@ -80,6 +100,10 @@ class ModelWorker:
         """Tell for which windows samples came late; never waits."""
         if self._remembered is not None:
             self._queue.put(late)
+
+    def ask(self, asked: Asked) -> None:
+        """Tell what an operator asks of adaptation, to be done between two windows; never waits."""
+        self._queue.put(asked)
 
     def stop(self) -> None:
         """Predict what was offered, then end. Idempotent."""
@@ -119,9 +143,18 @@ class ModelWorker:
                 if self._remembered is not None:
                     self._remembered.late(offered.first, offered.last)
                 continue
+            if isinstance(offered, Asked):
+                self._do(offered)
+                continue
             self._ending = self._ending or offered is None
             waiting.extend(offered or ())
         return True
+
+    def _do(self, asked: Asked) -> None:
+        """Do it after the window that was learnt from last, whatever waits."""
+        refused = "nothing adapts" if self._remembered is None else self._remembered.order(asked.what, asked.by)
+        if refused:
+            asked.refuse(refused)
 
     def _skip(self, passed_over: list[FeatureWindow]) -> None:
         self.skipped += len(passed_over)

@@ -25,6 +25,11 @@ _PARTICIPANT = re.compile(r"[A-Za-z0-9]{1,64}")
 _MOST_A_SECOND = 1000
 
 
+def session_name(folder: Path) -> str:
+    """What a session is called on the network, by its folder: ``sub-<participant>-ses-<stamp>``."""
+    return "-".join(folder.parts[-2:])
+
+
 def make_session_folder(out: str | Path, participant: str, started: datetime.datetime) -> Path:
     """Make the folder of a new session, and never take one that is there.
 

@@ -1,26 +1,42 @@
-"""What a session publishes on LSL: predictions, events, and how good the signals are."""
+"""What a session publishes on LSL: predictions, events, how good the signals are, and how it stands."""
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pylsl
+from pydantic import BaseModel
 
 from rtemo.outputs.events import Event
 from rtemo.outputs.quality import quality_channels, quality_scores
-from rtemo.types import EVENT_STREAM, PREDICTION_STREAM, QUALITY_STREAM, FeatureWindow, Floats, Prediction
+from rtemo.telemetry import SessionLayout, SessionStatus
+from rtemo.types import (
+    EVENT_STREAM,
+    PREDICTION_STREAM,
+    QUALITY_STREAM,
+    STATUS_STREAM,
+    FeatureWindow,
+    Floats,
+    Prediction,
+)
 
 MANUFACTURER = "rtemo"
+LINGER_S = 0.2
 
 
-def _outlet(name: str, kind: str, channels: Sequence[str], number_format: int, session: str) -> pylsl.StreamOutlet:
-    """An outlet of irregular rate, whose source_id the session makes unique."""
+def _outlet(
+    name: str, kind: str, channels: Sequence[str], number_format: int, session: str, **more: str
+) -> pylsl.StreamOutlet:
+    """An outlet of irregular rate, whose source_id the session makes unique; it says `more` of itself."""
     info = pylsl.StreamInfo(name, kind, len(channels), pylsl.IRREGULAR_RATE, number_format, f"{name}-{session}")
     info.set_channel_labels(list(channels))
     info.desc().append_child_value("manufacturer", MANUFACTURER)
-    info.desc().append_child_value("session", session)
+    for child, text in {"session": session, **more}.items():
+        info.desc().append_child_value(child, text)
     return pylsl.StreamOutlet(info)
 
 
@@ -147,3 +163,34 @@ class EventOutlet:
         """Take the outlet off the network."""
         with self._lock:
             del self._outlet
+
+
+class StatusOutlet:
+    """Outlet ``rtemo-status`` of type ``Status``: how the session stands, as one JSON string.
+
+    Its description says what holds for the whole session: ``<session>``, and ``<layout>`` in JSON.
+
+    Parameters
+    ----------
+    layout : SessionLayout
+    """
+
+    def __init__(self, layout: SessionLayout) -> None:
+        said = _as_json(layout)
+        self._outlet = _outlet(STATUS_STREAM, "Status", ["status"], pylsl.cf_string, layout.session, layout=said)
+
+    def write(self, status: SessionStatus) -> None:
+        """Publish how it stands; from one thread at a time."""
+        self._outlet.push_sample([_as_json(status)], status.now_s)
+
+    def close(self) -> None:
+        """Take the outlet off the network, once its last words are likely to have left."""
+        if self._outlet.have_consumers():
+            # liblsl sends in a thread of its own, drops with an outlet what was not sent, and does not say.
+            time.sleep(LINGER_S)
+        del self._outlet
+
+
+def _as_json(words: BaseModel) -> str:
+    """ASCII, so that it passes through every program's idea of text."""
+    return json.dumps(words.model_dump(mode="json"), allow_nan=False, separators=(",", ":"))

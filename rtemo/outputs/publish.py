@@ -124,6 +124,11 @@ class Outlets:
         # pylsl destroys an outlet with its last reference.
         self._outlets.clear()
 
+    def heard(self, stream: str) -> bool:
+        """Whether anyone listens to a stream's outlet now: those who come later get nothing of what was sent before."""
+        outlet = self._outlets.get((stream, False))
+        return outlet is not None and bool(outlet.have_consumers())
+
     def perform(self, action: Action, origin_s: float) -> None:
         """Do what is to be done, now.
 

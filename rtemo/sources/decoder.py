@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from rtemo.dejitter import Piece
 from rtemo.sources.description import describe
-from rtemo.timeline import Timeline
-from rtemo.types import Chunk, Floats, Marker
+from rtemo.telemetry import OLDEST_S
+from rtemo.timeline import BACKWARD_S, Timeline
+from rtemo.types import EVENT_STREAM, Chunk, Floats, Marker
 from rtemo.xdf import StreamHeader
+
+SAID_LATER_S = OLDEST_S + 5.0
+"""So far an event of a session may lie before the one that was said before it: operators stamp what they annotate."""
 
 
 class StreamDecoder:
@@ -48,6 +52,7 @@ class StreamDecoder:
             measured=measured,
             ordered=not header.is_text,
             delay_s=header.delay_s,
+            backward_s=SAID_LATER_S if header.is_text and header.name == EVENT_STREAM else BACKWARD_S,
         )
         self._convert = described.convert
 

@@ -25,6 +25,9 @@ from rtemo.training import train_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+for screen in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+    # A dashboard is opened only by tests that are about one.
+    ENVIRONMENT.pop(screen, None)
 CONFIG = """
 labels = ["negative", "neutral", "positive"]
 [views.pps]
@@ -106,7 +109,9 @@ class LiveLab:
                 p.stdout.read()
                 p.wait(20)
 
-    def start(self, *options: object, prepare: Callable[[], None] = lambda: None) -> subprocess.Popen[str]:
+    def start(
+        self, *options: object, prepare: Callable[[], None] = lambda: None, **environment: str
+    ) -> subprocess.Popen[str]:
         """Start a session in a process, which `prepare` is called in first."""
 
         def as_from_a_shell() -> None:
@@ -119,7 +124,7 @@ class LiveLab:
         command += ["-o", self.folder / "out", *options]
         return subprocess.Popen(
             [*map(str, command)],
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -39,3 +39,12 @@ def test_a_slow_consumer_is_told_its_delay_and_is_not_delayed_further() -> None:
     clock.reach(window(5002.0))
     assert clock.now_s() == 5004.0
     assert machine.now_s() == 103.0
+
+
+def test_it_can_be_said_when_a_moment_of_the_recording_comes() -> None:
+    machine = VirtualClock(100.0)
+    clock = ReplayClock(2.0, machine=machine, wait=machine.advance)
+    clock.begin(5000.0, 103.0)
+    assert clock.now_s() == 4994.0
+    clock.reach(window(5001.0))
+    assert (machine.now_s(), clock.now_s()) == (103.5, 5001.0)

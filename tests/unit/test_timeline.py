@@ -150,3 +150,14 @@ def test_stamps_that_jump_and_come_back_cost_only_what_was_wrong() -> None:
     np.testing.assert_array_equal(np.setdiff1d(np.arange(7200), given), np.arange(960, 1440))
     assert line.unplaced == 480
     np.testing.assert_allclose(np.concatenate([p.stamps_s for p in placed]), 60 + given / 120, atol=1e-6)
+
+
+def test_text_may_go_back_as_far_as_it_is_said_to() -> None:
+    stamps_s = 1000.0 + np.array([0.0, 1.0, -9.0, 2.0, -70.0, 3.0])
+    usual, wide = IrregularStamps(ordered=False), IrregularStamps(ordered=False, backward_s=65.0)
+    assert numbers(usual.push(stamps_s, np.arange(6))) == [0, 1, 3, 5]
+    assert usual.rejected == 2
+    pieces = wide.push(stamps_s, np.arange(6))
+    assert numbers(pieces) == [0, 1, 2, 3, 5]
+    assert np.concatenate([piece.stamps_s for piece in pieces]).tolist() == stamps_s[[0, 1, 2, 3, 5]].tolist()
+    assert (wide.rejected, wide.segment) == (1, 0)

@@ -15,7 +15,7 @@ from rtemo.liblsl import local_clock
 from rtemo.sources.lsl.clocks import measure_clock
 from rtemo.types import Floats
 from rtemo.xdf import StreamHeader
-from rtemo.xdf.chunks import XdfError
+from rtemo.xdf.chunks import MAX_XML_BYTES, XdfError
 from rtemo.xdf.markup import recordable_header
 
 BUFFER_S = 120
@@ -55,6 +55,8 @@ class Inlet:
     ----------
     info : pylsl.StreamInfo
         As resolved.
+    max_xml_bytes : int
+        A larger description is refused unread.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ class Inlet:
         Its description is damaged, hostile or beyond all limits.
     """
 
-    def __init__(self, info: Any) -> None:
+    def __init__(self, info: Any, *, max_xml_bytes: int = MAX_XML_BYTES) -> None:
         # liblsl's own recovery says nothing when a stream dies or comes back changed: ours does.
         self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False, processing_flags=0)
         try:
@@ -80,6 +82,8 @@ class Inlet:
             raise StreamEndedError(f"it cannot be opened: {error}") from error
         except ValueError as error:
             raise StreamRefusedError(f"its description is no text: {error}") from error
+        if len(xml) > max_xml_bytes:
+            raise StreamRefusedError(f"XML of {len(xml)} bytes, over the limit of {max_xml_bytes}")
         try:
             # As the recorder will check it: what cannot be recorded must not come in.
             header, self.xml = recordable_header(0, xml)

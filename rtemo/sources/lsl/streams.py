@@ -166,7 +166,7 @@ class LiveStreams:
         """Open what was found of the streams that are missing."""
         found: dict[Visible, Any] = {}
         for info in resolver.results():
-            visible = _visible(info)
+            visible = visible_of(info)
             if visible is not None:
                 found[visible] = info
         now_s = self._clock.now_s()
@@ -237,7 +237,7 @@ class LiveStreams:
         self._wake.set()
 
 
-def _visible(info: Any) -> Visible | None:
+def visible_of(info: Any) -> Visible | None:
     """What a resolved stream says of itself; None for what cannot be read, or opened: liblsl gives that no uid."""
     try:
         uid = info.uid()

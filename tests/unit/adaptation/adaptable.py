@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from rtemo.adaptation.adapter import Adapter
-from rtemo.adaptation.log import LoggedAdapter
+from rtemo.adaptation.logged import LoggedAdapter
 from rtemo.config import AdaptationSettings
 from rtemo.features.standardise import Standardiser
 from rtemo.model.data import TrainingData

@@ -44,6 +44,10 @@ def update(window: object, digest: object = DIGEST) -> dict[str, Any]:
     return event("adaptation-update", window=window, digest=digest)
 
 
+def order(what: str, window: object, **changed: object) -> dict[str, Any]:
+    return event(f"adaptation-{what}", window=window, **({"reason": "operator", "digest": DIGEST} | changed))
+
+
 def late_window(window: object, **changed: object) -> dict[str, Any]:
     return event("adaptation-late", window=window, **(SEEN | changed))
 
@@ -74,6 +78,30 @@ def test_a_log_says_settings_seed_updates_and_what_was_passed_over(tmp_path: Pat
     assert [k for k in range(-5, 30) if k in log.ignored] == [*range(-5, 10), 13, 14]
     assert [k for k in range(30) if k in log.late] == [15, 16]
     assert log.warnings == ()
+
+
+def test_a_log_says_what_the_operator_asked_and_not_what_an_adapter_came_to_by_itself(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        START,
+        order("paused", None),
+        order("resumed", None),
+        update(12),
+        order("reset", 12, reason="in time"),
+        order("reset", 12, reason=None, digest=None),
+        order("paused", 12, digest="f" * 16),
+        order("reset", 14),
+        order("resumed", 14),
+        update(15),
+    )
+    told = [(one.window, one.what, one.digest) for one in read_adaptation_log(path).orders]
+    assert told == [
+        (None, "pause", DIGEST),
+        (None, "resume", DIGEST),
+        (12, "pause", "f" * 16),
+        (14, "reset", DIGEST),
+        (14, "resume", DIGEST),
+    ]
 
 
 def test_a_log_of_a_session_without_adaptation_is_off(tmp_path: Path) -> None:
@@ -147,6 +175,16 @@ WRONG = {
     "a range without an end": ((event("late", first_window=5),), 1, "'last_window'"),
     "a grid of words": ((SESSION | {"hop_s": "1"},), 1, "'hop_s'"),
     "a session without a first window": ((SESSION | {"first_window": None},), 1, "'first_window'"),
+    "an order without a start": ((order("paused", 1),), 1, "adaptation-start before"),
+    "an order of no window after an update": ((START, update(1), order("paused", None)), 3, "under 'window'"),
+    "an order of half a window": ((START, order("reset", 0.5)), 2, "under 'window'"),
+    "an order without a digest": ((START, order("reset", 1, digest="x")), 2, "under 'digest'"),
+    "orders out of order": ((START, order("reset", 5), order("paused", 4)), 3, "no earlier window than 5"),
+    "an order before an update": ((START, update(5), order("paused", 4)), 3, "no earlier window than 5"),
+    "an update after an order": ((START, order("reset", 5), update(5)), 3, "a later window than 5"),
+    "an update in a pause": ((START, order("paused", 5), update(6)), 3, "adaptation-resumed before an update"),
+    "two pauses": ((START, order("paused", 5), order("paused", 6)), 3, "a pause and its end in turns"),
+    "the end of no pause": ((START, order("resumed", 5)), 2, "a pause and its end in turns"),
     "a late window without a start": ((late_window(1),), 1, "adaptation-start before"),
     "a late window that is none": ((START, late_window("1")), 2, "under 'window'"),
     "a late window twice": ((START, late_window(1), late_window(1)), 3, "one adaptation-late of window 1"),
@@ -188,6 +226,16 @@ def test_an_update_after_a_window_that_was_passed_over_is_a_contradiction(tmp_pa
         read_adaptation_log(written(tmp_path, START, update(12), skipped))
     with pytest.raises(RecordingError, match="adaptation-late of window 12, which the session did not predict"):
         read_adaptation_log(written(tmp_path, START, late_window(12), skipped))
+    with pytest.raises(RecordingError, match="an operator's order after window 12, which the session did not predict"):
+        read_adaptation_log(written(tmp_path, START, order("paused", 12), skipped))
+
+
+def test_more_orders_than_anyone_gives_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, START, order("reset", 1), order("reset", 1))
+    assert len(read_adaptation_log(path).orders) == 2
+    monkeypatch.setattr(log_module, "MAX_ORDERS", 1)
+    with pytest.raises(RecordingError, match="line 3: expected at most 1 orders of an operator in a log"):
+        read_adaptation_log(path)
 
 
 def test_a_file_that_is_none_or_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,11 +257,12 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 KINDS = ("adaptation-start", "adaptation-update", "adaptation-rollback", "session-start", "windows-skipped", "late")
-KEYS = ("window", "digest", "seed", "settings", "first_window", "last_window", "length_s", "hop_s", "lost")
-GIVEN = (START["settings"], *SEEN.values())
+ORDERS = ("adaptation-paused", "adaptation-resumed", "adaptation-reset")
+KEYS = ("reason", "window", "digest", "seed", "settings", "first_window", "last_window", "length_s", "hop_s", "lost")
+GIVEN = (START["settings"], "operator", *SEEN.values())
 EVENTS = st.builds(
     lambda kind, details: {"event": kind, **details},
-    st.sampled_from((*KINDS, "events-recovered", "adaptation-late")),
+    st.sampled_from((*KINDS, "events-recovered", "adaptation-late", *ORDERS)),
     st.dictionaries(st.sampled_from((*KEYS, *SEEN)), VALUES | st.sampled_from(GIVEN), max_size=6),
 )
 LINES = EVENTS.map(lambda item: json.dumps(item).encode() + b"\n") | st.binary(max_size=30)

@@ -15,7 +15,8 @@ from numpy.testing import assert_array_equal
 
 from rtemo.adaptation.account import Account
 from rtemo.adaptation.adapter import ROLLBACK, SKIP, UPDATE
-from rtemo.adaptation.log import AdaptationLog, LoggedAdapter, WindowRanges, read_adaptation_log
+from rtemo.adaptation.log import AdaptationLog, WindowRanges, read_adaptation_log
+from rtemo.adaptation.logged import LoggedAdapter
 from rtemo.clock import VirtualClock
 from rtemo.config import AdaptationSettings, parse_configuration
 from rtemo.errors import ConfigurationError

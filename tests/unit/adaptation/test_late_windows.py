@@ -12,7 +12,8 @@ from adaptable import DIMS, LABELS, SETTINGS, Session, session_windows, small_mo
 from numpy.testing import assert_array_equal
 
 from rtemo.adaptation.adapter import ROLLBACK, UPDATE, Adapter, Observation
-from rtemo.adaptation.log import AdaptationLog, LoggedAdapter, Observed, WindowRanges, read_adaptation_log
+from rtemo.adaptation.log import AdaptationLog, Observed, WindowRanges, read_adaptation_log
+from rtemo.adaptation.logged import LoggedAdapter
 from rtemo.clock import VirtualClock
 from rtemo.config import parse_configuration
 from rtemo.errors import RecordingError

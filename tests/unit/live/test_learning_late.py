@@ -10,7 +10,8 @@ import pytest
 from virtual_lab import START_S, VIEWS, Device, VirtualLab
 
 from rtemo.adaptation.adapter import ROLLBACK, UPDATE, Adapter
-from rtemo.adaptation.log import LoggedAdapter, read_adaptation_log
+from rtemo.adaptation.log import read_adaptation_log
+from rtemo.adaptation.logged import LoggedAdapter
 from rtemo.config import AdaptationSettings
 from rtemo.features.standardise import Standardiser
 from rtemo.live.late import RememberingAdapter, remembering

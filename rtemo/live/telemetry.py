@@ -1,0 +1,218 @@
+"""How a live session stands, put into words for whoever watches it from outside."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from rtemo.adaptation.account import AdaptationStatus
+from rtemo.config import Configuration
+from rtemo.features.entropy import DifferentialEntropy
+from rtemo.features.registry import make_extractor
+from rtemo.live.gather import StreamStatus
+from rtemo.live.status import LiveStatus
+from rtemo.live.wanted import MARKERS_KEY
+from rtemo.telemetry import VERSION, AdaptationState, SessionLayout, SessionStatus, StreamState, ViewLayout, WindowState
+from rtemo.types import FeatureWindow, Floats, StreamDescription
+
+DISK_EVERY_S = 1.0
+RATE_AFTER_S = 5.0
+"""How fast a recording grows is not known before."""
+MOST_SHOWN = 500
+"""Names from the network are as long as their senders like; the words take no longer ones."""
+
+
+class StatusSink(Protocol):
+    """Where the words go."""
+
+    def write(self, status: SessionStatus) -> None:
+        """Take a status."""
+        ...
+
+
+def session_layout(
+    config: Configuration,
+    keys: Mapping[str, str],
+    bound: Mapping[str, StreamDescription | None],
+    *,
+    session: str,
+    token: str,
+) -> SessionLayout:
+    """What holds for a whole session.
+
+    Parameters
+    ----------
+    config : Configuration
+    keys : mapping of str to str
+        The key of each view's stream.
+    bound : mapping of str to StreamDescription or None
+        The stream of each view, with the channels that it reads.
+    session : str
+        Its name.
+    token : str
+        That a command must bear.
+    """
+    views = []
+    for view, settings in config.views.items():
+        stream = bound[view]
+        extractor = make_extractor(settings.features, settings.settings, view=view)
+        bands = extractor.bands if isinstance(extractor, DifferentialEntropy) else {}
+        views.append(
+            ViewLayout(
+                name=view,
+                stream=keys[view],
+                features=_name(settings.features),
+                channels=() if stream is None else tuple(map(_name, stream.channel_labels)),
+                columns={_name(part): _name(channel) for part, channel in settings.columns.items()},
+                bands={_name(band): edges for band, edges in bands.items()},
+            )
+        )
+    markers = config.markers
+    return SessionLayout(
+        version=VERSION,
+        session=session,
+        token=token,
+        hostname=_name(socket.gethostname()),
+        labels=tuple(map(_name, config.labels)),
+        length_s=config.window.length_s,
+        hop_s=config.window.hop,
+        views=tuple(views),
+        markers="" if markers is None else MARKERS_KEY,
+        marker_labels={} if markers is None else {_name(text): _name(to) for text, to in markers.labels.items()},
+        marker_duration_s=None if markers is None else markers.duration_s,
+        lateness_s=config.window.lateness_s,
+    )
+
+
+class Telemetry:
+    """Tells how a session stands; from one thread.
+
+    Parameters
+    ----------
+    sink : StatusSink
+    folder : Path
+        Of the session: its disk is watched.
+    operators : callable
+        Gives the machines whose commands are listened to.
+    """
+
+    def __init__(self, sink: StatusSink, folder: Path, operators: Callable[[], tuple[str, ...]]) -> None:
+        self._sink, self._folder, self._operators = sink, folder, operators
+        self._looked_s = -math.inf
+        self._free: int | None = None
+
+    def tell(self, status: LiveStatus, *, ending: bool = False) -> None:
+        """Tell how it stands; `ending` in the very last time."""
+        self._sink.write(self._words(status, ending))
+
+    def _words(self, status: LiveStatus, ending: bool) -> SessionStatus:
+        # What is recorded holds a header at least.
+        if status.recorder.streams and status.now_s - self._looked_s >= DISK_EVERY_S:
+            self._looked_s = status.now_s
+            self._free = free_bytes(self._folder)
+        written = status.recorder.bytes_written
+        return SessionStatus(
+            now_s=status.now_s,
+            elapsed_s=status.elapsed_s,
+            streams=tuple(map(_stream, status.streams)),
+            window=None if status.window is None else _window(status.window, status),
+            predicted=status.predicted,
+            skipped=status.skipped,
+            age_p50_s=_known(status.age_p50_s),
+            age_p99_s=_known(status.age_p99_s),
+            backlog_s=status.recorder.backlog_s,
+            recorded_bytes=written,
+            disk_free_bytes=self._free,
+            disk_left_s=seconds_left(self._free, written, status.elapsed_s),
+            adaptation=_adaptation(status.adaptation),
+            operators=tuple(map(_name, self._operators())),
+            ending=ending,
+        )
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Room on the disk of a folder; None where the system does not say."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def seconds_left(free: int | None, written: int, elapsed_s: float) -> float | None:
+    """For how long a disk lasts that filled at the rate so far; None where that is not known yet."""
+    if free is None or not written or elapsed_s < RATE_AFTER_S:
+        return None
+    return free * elapsed_s / written
+
+
+def _stream(stream: StreamStatus) -> StreamState:
+    return StreamState(
+        key=_name(stream.key),
+        name=_name(stream.name),
+        views=stream.views,
+        state=stream.state.value,
+        age_s=_known(stream.age_s),
+        rate_hz=_known(stream.rate_hz),
+        nominal_hz=stream.nominal_hz,
+        samples=stream.samples,
+        late=stream.late,
+        rejected=stream.rejected,
+        stream_name=_name(stream.stream_name),
+        type=_name(stream.type),
+        source_id=_name(stream.source_id),
+        hostname=_name(stream.hostname),
+    )
+
+
+def _window(window: FeatureWindow, status: LiveStatus) -> WindowState:
+    """The newest window, and the newest prediction, which may be that of the window before it."""
+    said = status.prediction
+    return WindowState(
+        index=window.index,
+        stop_s=window.stop_s,
+        label="" if said is None else _name(said.label),
+        spread=None if said is None else _known(said.spread),
+        missing={view: _name(reason) for view, reason in window.reason.items()},
+        bad={view: {_name(channel): _name(why) for channel, why in bad.items()} for view, bad in window.bad.items()},
+        quality={view: _mean(scores) for view, scores in window.quality.items()},
+    )
+
+
+def _adaptation(status: AdaptationStatus) -> AdaptationState:
+    return AdaptationState.model_validate(
+        {
+            "mode": status.mode,
+            "reason": _name(status.reason),
+            "paused": status.paused,
+            "frozen": status.frozen,
+            "learnt": status.learnt,
+            "refused": status.refused,
+            "updates": status.updates,
+            "rollbacks": status.rollbacks,
+            "resets": status.resets,
+            "drift": _known(status.drift),
+            "last_reason": _name(status.last_reason),
+            "differ": status.differ,
+            "compared": status.compared,
+        }
+    )
+
+
+def _name(text: str) -> str:
+    """Text that the words take."""
+    return text[:MOST_SHOWN]
+
+
+def _known(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def _mean(scores: Floats) -> float | None:
+    judged = scores[~np.isnan(scores)]
+    return float(judged.mean()) if len(judged) else None
