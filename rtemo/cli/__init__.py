@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from rtemo.cli.adapt import adapt
+from rtemo.cli.dashboard import dashboard
 from rtemo.cli.demo import demo
 from rtemo.cli.doctor import doctor
 from rtemo.cli.evaluate import evaluate
@@ -46,6 +47,7 @@ for command, summary in (
     (features, "Windows, masks and features, exactly as live"),
     (train, "Learn a model from labelled recordings"),
     (run, "A live session: predictions as it happens, and a recording"),
+    (dashboard, "Watch a session in a window, from this machine or another one"),
     (play, "Replay a recording to predictions"),
     (simulate, "A simulated participant on LSL, with everything that goes wrong in a laboratory"),
     (evaluate, "How good a model is, every view missing in turn"),

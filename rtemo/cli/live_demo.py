@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def demonstrate(
-    out: Path | None, participant: str, duration: float | None, device: str | None, adaptation: str | None = None
+    out: Path | None,
+    participant: str,
+    duration: float | None,
+    device: str | None,
+    adaptation: str | None = None,
+    *,
+    dashboard: bool = False,
 ) -> None:
     """Calibrate on a simulated participant, then run a live session in which sensors drop out and come back."""
     from rtemo.outputs.folder import check_session_folder
@@ -25,15 +31,20 @@ def demonstrate(
     check_session_folder(Path(tempfile.gettempdir()) if out is None else out, participant)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        _demonstrate(out, participant, duration, device, adaptation)
+        _demonstrate(out, participant, duration, device, adaptation, dashboard)
         return
     typer.echo("Everything goes to a temporary folder and is deleted at the end; it is kept with -o FOLDER.")
     with tempfile.TemporaryDirectory(prefix="rtemo-run-demo-") as folder:
-        _demonstrate(Path(folder), participant, duration, device, adaptation)
+        _demonstrate(Path(folder), participant, duration, device, adaptation, dashboard)
 
 
 def _demonstrate(
-    folder: Path, participant: str, duration: float | None, device: str | None, adaptation: str | None
+    folder: Path,
+    participant: str,
+    duration: float | None,
+    device: str | None,
+    adaptation: str | None,
+    dashboard: bool,
 ) -> None:
     from rtemo.cli.run import run_session
     from rtemo.config import NetworkSettings
@@ -88,7 +99,13 @@ def _demonstrate(
         devices.start()
         try:
             session = run_session(
-                config, bundle, folder, participant, duration=duration or LIVE_DURATION_S, device=device
+                config,
+                bundle,
+                folder,
+                participant,
+                duration=duration or LIVE_DURATION_S,
+                device=device,
+                dashboard=dashboard,
             )
         finally:
             simulation.stop()

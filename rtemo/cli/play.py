@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ from rtemo.cli.common import (
     warn,
     with_adaptation,
 )
+from rtemo.cli.dashboard_process import LOG, dashboard_beside, no_display
 from rtemo.cli.network import Scope, SessionId, network_settings
 from rtemo.cli.simulate import FaultOption, say
 from rtemo.cli.stopping import interruptible
@@ -32,8 +34,11 @@ from rtemo.printable import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rtemo.replay import Replay
-    from rtemo.session import Sink
+    from rtemo.config import Configuration
+    from rtemo.live.watched import WatchedReplay
+    from rtemo.outputs.events import Event
+    from rtemo.replay import Replay, ReplayClock
+    from rtemo.session import Sink, WindowSink
     from rtemo.types import FeatureWindow, Prediction
 
 LIVE_ROWS = 12
@@ -76,6 +81,10 @@ def play(
     ] = None,
     device: Device = None,
     unsynchronised: Unsynchronised = False,
+    dashboard: Annotated[
+        bool,
+        typer.Option("--dashboard", help="Watch it in real time (or at --speed) in a window; see rtemo dashboard."),
+    ] = False,
     stream: Annotated[
         bool, typer.Option("--stream", help="Send the recording's streams over LSL instead of predicting.")
     ] = False,
@@ -89,7 +98,7 @@ def play(
 
     rtemo play session.xdf -c lab.toml -m bundles/lab -o out
 
-    rtemo play session.xdf -c lab.toml -m bundles/lab --speed 1
+    rtemo play session.xdf -c lab.toml -m bundles/lab --speed 1 --dashboard
 
     rtemo play recording.xdf -c config.toml -m bundles/lab --adaptation-log events.jsonl
 
@@ -105,6 +114,7 @@ def play(
             ("--adaptation", adaptation),
             ("--adaptation-log", adaptation_log),
             ("--device", device),
+            ("--dashboard", dashboard or None),
         )
         for option, value in predicting:
             if value is not None:
@@ -121,7 +131,9 @@ def play(
         raise ConfigurationError(
             "--adaptation: with --adaptation-log, the mode is that of the log.", cure="Leave one of them out."
         )
-    _predict(recording, config, model, out, quality, speed, device, unsynchronised, adaptation, adaptation_log)
+    _predict(
+        recording, config, model, out, quality, speed, device, unsynchronised, adaptation, adaptation_log, dashboard
+    )
 
 
 def _send(
@@ -170,20 +182,31 @@ def _predict(
     unsynchronised: bool,
     adaptation: str | None,
     adaptation_log: Path | None,
+    dashboard: bool,
 ) -> None:
     """Replay a recording to predictions."""
     from rtemo.adaptation.log import read_adaptation_log
+    from rtemo.clock import LslClock
     from rtemo.config import load_configuration
     from rtemo.model.bundle import load_bundle
     from rtemo.outputs.events import ReplayedEvents
     from rtemo.outputs.folder import EVENTS, PREDICTIONS
     from rtemo.outputs.table import Table, prediction_layout, quality_layout
-    from rtemo.replay import Replay
+    from rtemo.replay import Replay, ReplayClock
 
     settings = with_adaptation(load_configuration(config), adaptation)
     bundle = load_bundle(model)
     log = None if adaptation_log is None else read_adaptation_log(adaptation_log)
     events = None if out is None else ReplayedEvents(out / EVENTS)
+    if dashboard:
+        speed = speed or 1.0
+    clock = ReplayClock(speed, machine=LslClock() if dashboard else None)
+    listeners: list[Callable[[Event], None]] = [] if events is None else [events.take]
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
     replay = Replay(
         recording,
         settings,
@@ -192,10 +215,12 @@ def _predict(
         device=device or settings.model.device,
         unsynchronised=unsynchronised,
         adaptation_log=log,
-        on_event=(lambda event: None) if events is None else events.take,
+        on_event=tell,
+        clock=clock,
     )
     sinks: list[Sink] = []
-    window_sinks, written = [], []
+    window_sinks: list[WindowSink] = []
+    written = []
     with contextlib.ExitStack() as closing:
         closing.callback(replay.close)
         if out is not None and events is not None:
@@ -207,12 +232,38 @@ def _predict(
             _check_quality(quality, replay)
             window_sinks.append(closing.enter_context(Table(quality, quality_layout(replay.quality_names))))
             written.append(f"quality -> {quality}")
+        if dashboard:
+            watched = closing.enter_context(_watched(recording, replay, settings, clock, speed or 1.0, unsynchronised))
+            sinks.append(watched)
+            window_sinks.append(watched.windows)
+            listeners.append(watched.take)
         shown = show(replay.run(sinks, window_sinks), settings.labels, replay.views)
     for line in written:
         typer.echo(line)
     warn(replay.warnings)
     typer.echo(shown)
     typer.echo(printable(f"adaptation {replay.adaptation}"))
+
+
+@contextlib.contextmanager
+def _watched(
+    recording: Path, replay: Replay, config: Configuration, clock: ReplayClock, speed: float, unsynchronised: bool
+) -> Iterator[WatchedReplay]:
+    """The replay on LSL, in a session of its own, and a dashboard that shows it."""
+    from rtemo.errors import ConfigurationError
+    from rtemo.live.watched import WatchedReplay, replay_network
+
+    if no_display():
+        raise ConfigurationError("--dashboard: there is no screen here.", cure="Leave it out.")
+    network = replay_network()
+    with (
+        WatchedReplay(recording, replay, config, clock, network, speed=speed, unsynchronised=unsynchronised) as watched,
+        tempfile.TemporaryDirectory(prefix="rtemo-dashboard-") as folder,
+        dashboard_beside(network, wanted=True) as process,
+    ):
+        if process is not None:
+            process.open(watched.session, Path(folder) / LOG)
+        yield watched
 
 
 def _make_folder(out: Path, log: Path | None) -> None:

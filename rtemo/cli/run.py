@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtemo.cli.common import Adaptation, Device, add_column, add_row, output, warn, with_adaptation
+from rtemo.cli.dashboard_process import LOG, dashboard_beside
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -53,6 +54,12 @@ def run(
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for streams that are not there yet.")] = 10.0,
     adaptation: Adaptation = None,
     device: Device = None,
+    dashboard: Annotated[
+        bool,
+        typer.Option(
+            "--dashboard/--no-dashboard", help="A window beside it, where there is a screen; see rtemo dashboard."
+        ),
+    ] = True,
     demo: Annotated[
         bool,
         typer.Option("--demo", help="A simulated laboratory beside it, whose sensors drop out; nothing to set up."),
@@ -64,7 +71,7 @@ def run(
 
     rtemo run lab.toml -m bundles/lab -p 07 --duration 1800 -o /data/sessions
 
-    rtemo run lab.toml -m bundles/lab -p 07 --adaptation off
+    rtemo run lab.toml -m bundles/lab -p 07 --adaptation off --no-dashboard
 
     rtemo run --demo
     """
@@ -77,7 +84,7 @@ def run(
             raise ConfigurationError("--demo brings its own configuration and model.", cure="Leave them out.")
         from rtemo.cli.live_demo import demonstrate
 
-        demonstrate(out, participant, duration, device, adaptation)
+        demonstrate(out, participant, duration, device, adaptation, dashboard=dashboard)
         return
     if config is None or model is None:
         raise ConfigurationError(
@@ -87,7 +94,18 @@ def run(
     if adaptation is not None:
         # What is kept with the session is what it ran with.
         source = None
-    run_session(settings, model, out, participant, duration=duration, wait=wait, device=device, source=source)
+    run_session(
+        settings,
+        model,
+        out,
+        participant,
+        duration=duration,
+        wait=wait,
+        device=device,
+        source=source,
+        dashboard=dashboard,
+        config=config,
+    )
 
 
 def run_session(
@@ -100,14 +118,17 @@ def run_session(
     wait: float = 10.0,
     device: str | None = None,
     source: bytes | None = None,
+    dashboard: bool = False,
+    config: Path | None = None,
 ) -> Path:
     """Run a session with its status on the terminal; gives its folder. Ends the program by 130 where interrupted.
 
-    `source` is the configuration's own text, to be kept as it is; None where it is no file by itself.
+    `source` is the configuration's own text, to be kept as it is; None where it is no file by itself. `config` is that
+    file, for the dashboard.
     """
     from rtemo.live.session import LiveSession
     from rtemo.model.bundle import MANIFEST, load_bundle
-    from rtemo.outputs.folder import check_session_folder
+    from rtemo.outputs.folder import check_session_folder, session_name
     from rtemo.training import sha256_of
 
     out = settings.outputs.folder if out is None else out
@@ -121,7 +142,13 @@ def run_session(
     view = StatusView(settings, session)
     if session.adaptation.reason:
         warn([f"adaptation is off, as the bundle cannot adapt: {session.adaptation.reason}"])
-    with view:
+    with view, dashboard_beside(settings.network, config, wanted=dashboard) as watching:
+
+        def begin(folder: Path) -> None:
+            view.begin(folder)
+            if watching is not None:
+                watching.open(session_name(folder), folder / LOG)
+
         missing = session.find(wait, view.waiting)
         if not interrupted:
             view.warn_missing(missing)
@@ -132,7 +159,7 @@ def run_session(
                 source=source,
                 bundle_path=model,
                 bundle_hash=sha256_of(model / MANIFEST),
-                on_begin=view.begin,
+                on_begin=begin,
                 on_status=view.show,
             )
             view.end(last)

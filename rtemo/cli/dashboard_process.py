@@ -1,0 +1,110 @@
+"""A dashboard beside a session: a process that the session neither waits for nor minds losing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtemo.cli.common import warn
+from rtemo.printable import printable
+
+if TYPE_CHECKING:
+    from rtemo.config import NetworkSettings
+
+NICENESS = 10
+"""A session on the same machine comes first."""
+CLOSE_WITHIN_S = 2.0
+LOG = "dashboard.log"
+
+
+def no_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
+    """Whether there is no screen that a window could be shown on."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return platform.startswith("linux") and not any(environment.get(name) for name in screens)
+
+
+class DashboardProcess:
+    """Opens a dashboard once the session has a name, and closes it with the session.
+
+    Parameters
+    ----------
+    network : NetworkSettings
+        Of the session.
+    config : Path, optional
+        The configuration's file, for what the command line cannot say.
+    """
+
+    def __init__(self, network: NetworkSettings, config: Path | None = None) -> None:
+        self._network, self._config = network, config
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = Path()
+
+    def open(self, session: str, log: Path) -> None:
+        """Start it; returns at once.
+
+        Parameters
+        ----------
+        session : str
+            Name of the session.
+        log : Path
+            Where what it says goes.
+        """
+        command = [sys.executable, "-m", "rtemo", "dashboard", "--session", session, "--scope", self._network.scope]
+        if self._network.session_id:
+            command += ["--session-id", self._network.session_id]
+        if self._config is not None:
+            command += ["-c", str(self._config)]
+        self._log = log
+        with log.open("wb") as said:
+            # In a group of its own: Ctrl-C on the terminal is the session's.
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, without a shell
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            )
+        if hasattr(os, "setpriority"):
+            with contextlib.suppress(ProcessLookupError):  # it may have ended already, as its log then says
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+
+    def close(self) -> str:
+        """Ask it to close, and see to it. Idempotent.
+
+        Returns
+        -------
+        str
+            What the user should know where it had ended by itself, and not well; else empty.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return ""
+        code = process.poll()
+        if code is None:
+            process.terminate()
+            try:
+                process.wait(CLOSE_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if not code:
+            return ""
+        said = self._log.read_text("utf-8", "replace").splitlines() or ["it said nothing"]
+        return printable(f"the dashboard ended before the session, with exit code {code}: {said[-1]}")
+
+
+@contextlib.contextmanager
+def dashboard_beside(
+    network: NetworkSettings, config: Path | None = None, *, wanted: bool
+) -> Iterator[DashboardProcess | None]:
+    """A dashboard that is closed at the end; None where none is wanted or there is no screen."""
+    if not wanted or no_display():
+        yield None
+        return
+    process = DashboardProcess(network, config)
+    try:
+        yield process
+    finally:
+        said = process.close()
+        warn([said] if said else [])

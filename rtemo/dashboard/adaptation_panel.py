@@ -1,0 +1,177 @@
+"""What the session has learnt, what its guard thought of that, and the operator's say in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtemo.dashboard.messages import EventSeen
+from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.state import DashboardState, Link
+from rtemo.dashboard.theme import Theme
+from rtemo.dashboard.trials import Accuracy
+
+TOLD = ("adaptation-rollback", "adaptation-reset", "adaptation-frozen", "adaptation-paused", "adaptation-resumed")
+LINES = 200
+ROWS = (
+    ("mode", "Mode"),
+    ("learnt", "Windows learnt from"),
+    ("refused", "Windows refused"),
+    ("updates", "Updates"),
+    ("rollbacks", "Rollbacks"),
+    ("drift", "Drift from calibration"),
+    ("differ", "Labels other than the frozen model's"),
+    ("accuracy", "Right, adapted model"),
+    ("shadow", "Right, frozen model"),
+)
+
+
+def ask_reset(parent: QWidget) -> bool:
+    """Ask the operator whether everything learnt is to be forgotten."""
+    asked = QMessageBox.question(
+        parent,
+        "Reset adaptation",
+        "Forget all that this session has learnt, and go back to the calibrated model?",
+        QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+        QMessageBox.StandardButton.No,
+    )
+    return asked == QMessageBox.StandardButton.Yes
+
+
+class AdaptationPanel(Panel):
+    """Figures, the guard's decisions with their reasons, and three buttons.
+
+    Parameters
+    ----------
+    theme : Theme
+    send : callable
+        Takes a command's name.
+    confirm : callable
+        Asks before a reset.
+    """
+
+    def __init__(
+        self, theme: Theme, send: Callable[[str], None], confirm: Callable[[QWidget], bool] = ask_reset
+    ) -> None:
+        super().__init__("Adaptation", theme)
+        self._send, self._confirm = send, confirm
+        self._seen = 0
+        self._of: object = None
+        self.values: dict[str, QLabel] = {}
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        for row, (key, name) in enumerate(ROWS):
+            grid.addWidget(plain_label(name, "muted"), row, 0)
+            self.values[key] = plain_label("–", "strong")
+            grid.addWidget(self.values[key], row, 1)
+        grid.setColumnStretch(1, 1)
+        buttons = QHBoxLayout()
+        self.pause = QPushButton("Pause (P)")
+        self.resume = QPushButton("Resume (P)")
+        self.reset = QPushButton("Reset … (Ctrl+R)")
+        for button, work in ((self.pause, "pause"), (self.resume, "resume")):
+            button.clicked.connect(lambda _=False, work=work: self._send(work))
+            buttons.addWidget(button)
+        self.reset.clicked.connect(lambda _=False: self.ask_reset())
+        buttons.addWidget(self.reset)
+        buttons.addStretch(1)
+        self.why = plain_label("", "muted")
+        self.why.setWordWrap(True)
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setMaximumBlockCount(LINES)
+        self.log.setAccessibleName("What the guard decided, and why")
+        column = QVBoxLayout()
+        column.addLayout(grid)
+        column.addWidget(self.why)
+        column.addLayout(buttons)
+        column.addStretch(1)
+        sides = QHBoxLayout()
+        sides.addLayout(column, 1)
+        sides.addWidget(self.log, 1)
+        self.body.addLayout(sides, 1)
+
+    def toggle(self) -> None:
+        """Pause, or resume where it is paused."""
+        if self.resume.isEnabled():
+            self._send("resume")
+        elif self.pause.isEnabled():
+            self._send("pause")
+
+    def ask_reset(self) -> None:
+        """Reset, once the operator has said that it is meant."""
+        if self.reset.isEnabled() and self._confirm(self):
+            self._send("reset")
+
+    def refresh(self, state: DashboardState) -> None:
+        """Show how adaptation stands."""
+        self._figures(state)
+        why = self._why_not(state)
+        paused = state.status is not None and state.status.adaptation.paused
+        self.pause.setEnabled(not why and not paused)
+        self.resume.setEnabled(not why and paused)
+        self.reset.setEnabled(not why)
+        last = "" if state.status is None else state.status.adaptation.last_reason
+        set_text(self.why, why or (f"last decision: {shown(last, 100)}" if last else ""))
+        if self._of is not state.layout:
+            self._of, self._seen = state.layout, 0
+            self.log.clear()
+        fresh = min(state.events_seen - self._seen, len(state.events))
+        self._seen = state.events_seen
+        for event in list(state.events)[len(state.events) - fresh :]:
+            if event.kind in TOLD:
+                self.log.appendPlainText(self._line(event, state))
+
+    def _figures(self, state: DashboardState) -> None:
+        status = None if state.status is None else state.status.adaptation
+        found = dict.fromkeys(self.values, "–")
+        if status is not None:
+            mode = status.mode + (", PAUSED" if status.paused else "") + (", FROZEN" if status.frozen else "")
+            found |= {
+                "mode": mode + (f": {shown(status.reason)}" if status.reason else ""),
+                "learnt": str(status.learnt),
+                "refused": str(status.refused),
+                "updates": str(status.updates),
+                "rollbacks": str(status.rollbacks),
+                "drift": "–" if status.drift is None else f"{100 * status.drift:.2f} %",
+                "differ": f"{status.differ} of {status.compared}",
+            }
+        accuracy = state.accuracy()
+        if accuracy is not None:
+            found["accuracy"] = _share(accuracy, accuracy.right)
+            found["shadow"] = _share(accuracy, accuracy.shadow_right)
+        for key, text in found.items():
+            set_text(self.values[key], text)
+
+    @staticmethod
+    def _why_not(state: DashboardState) -> str:
+        """Why the buttons do nothing now; empty where they do something."""
+        if state.status is None or state.link is not Link.LIVE:
+            return "no session is heard"
+        if state.status.adaptation.mode == "off":
+            return "adaptation is off in this session"
+        if not state.status.operators:
+            return "the session takes no commands from here yet"
+        return ""
+
+    @staticmethod
+    def _line(event: EventSeen, state: DashboardState) -> str:
+        began_s = 0.0 if state.status is None else state.status.now_s - state.status.elapsed_s
+        reason = str(event.details.get("reason", ""))
+        window = event.details.get("window", "")
+        what = event.kind.removeprefix("adaptation-")
+        return shown(f"{event.stamp_s - began_s:7.0f} s  {what}: {reason}  (window {window})", 200)
+
+
+def _share(accuracy: Accuracy, right: int) -> str:
+    return f"{100 * right / accuracy.windows:.0f} %  ({right} of {accuracy.windows} windows)"

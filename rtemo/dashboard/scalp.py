@@ -1,0 +1,153 @@
+"""Where on the head each band is strong: one map a band, from the newest seconds of the EEG."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pyqtgraph as pg
+
+from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.spectrum import band_levels, spectrum
+from rtemo.dashboard.state import DashboardState
+from rtemo.dashboard.theme import Theme
+from rtemo.dashboard.topography import Topography
+from rtemo.telemetry import ViewLayout
+
+SECONDS, SEGMENT_S = 4.0, 2.0
+EVERY_S = 1.0
+
+
+def mapped_view(state: DashboardState) -> ViewLayout | None:
+    """The first view that has bands, which is the one whose maps are drawn."""
+    views = () if state.layout is None else state.layout.views
+    return next((view for view in views if view.bands), None)
+
+
+class ScalpPanel(Panel):
+    """Maps side by side, each with a colour scale of its own: blue is low and yellow high."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("Scalp: power of each band (dB)", theme)
+        self.note = plain_label("", "muted")
+        self.heading.addWidget(self.note)
+        self.graphics = pg.GraphicsLayoutWidget()
+        self.graphics.setAccessibleName("Scalp maps")
+        self.body.addWidget(self.graphics, 1)
+        self._pool = ThreadPoolExecutor(1, "rtemo-scalp")
+        self._made: Future[Topography] | None = None
+        self._for: tuple[object, ...] = ()
+        self._due_s = -np.inf
+        self._bands: dict[str, tuple[pg.PlotItem, pg.ImageItem, pg.ScatterPlotItem, pg.ScatterPlotItem]] = {}
+        self._colours = pg.colormap.get("viridis").getLookupTable(nPts=256)
+        self.maps: dict[str, np.ndarray] = {}
+        self.set_theme(theme, 1.0)
+
+    def refresh(self, state: DashboardState) -> None:
+        """Draw the maps anew, once a second."""
+        view = mapped_view(state)
+        if view is None:
+            set_text(self.note, "no view of this session has bands")
+            return
+        if self._for != (view.name, view.channels, tuple(view.bands)):
+            self._for = (view.name, view.channels, tuple(view.bands))
+            self._made = self._pool.submit(Topography, view.channels)
+            self._lay_out(view)
+        buffer = state.signals.get(view.stream)
+        if self._made is None or not self._made.done() or buffer is None:
+            set_text(self.note, "waiting for the signal")
+            return
+        topography = self._made.result()
+        if not topography.known:
+            set_text(self.note, "fewer than six channels have a place on the head")
+            return
+        now_s = state.now_s()
+        if not now_s >= self._due_s:
+            return
+        self._due_s = now_s + EVERY_S
+        stamps_s, values = buffer.latest(SECONDS)
+        columns = [buffer.labels.index(label) for label in view.channels if label in buffer.labels]
+        if len(columns) != len(view.channels) or view.stream in state.gone or not len(stamps_s):
+            self._clear("the signal is not there")
+            return
+        if now_s - float(stamps_s[-1]) > SEGMENT_S:
+            self._clear(f"no signal for {now_s - float(stamps_s[-1]):.0f} s")
+            return
+        found = spectrum(stamps_s, values[:, columns], buffer.rate_hz, segment_s=SEGMENT_S)
+        if found is None:
+            self._clear(f"needs {SEGMENT_S:g} s without a gap")
+            return
+        set_text(self.note, f"{shown(view.name)}, the last {SECONDS:g} s")
+        bad = state.bad.get(view.name, {})
+        levels = band_levels(found, view.bands.values())
+        for number, band in enumerate(view.bands):
+            self._show(band, topography, levels[:, number], set(bad))
+
+    def set_theme(self, theme: Theme, scale: float) -> None:
+        """Change colours and sizes."""
+        super().set_theme(theme, scale)
+        self.graphics.setBackground(theme.panel)
+        for plot, _, _, _ in self._bands.values():
+            plot.titleLabel.item.setDefaultTextColor(pg.mkColor(theme.text))
+        self._due_s = -np.inf
+
+    def _lay_out(self, view: ViewLayout) -> None:
+        self.graphics.clear()
+        self._bands = {}
+        self.maps = {}
+        angle = np.linspace(0, 2 * np.pi, 100)
+        for number, (band, (low, high)) in enumerate(view.bands.items()):
+            plot = self.graphics.addPlot(row=0, col=number)
+            # The title is rich text to pyqtgraph: nothing from the network but letters and digits.
+            name = "".join(letter for letter in band if letter.isalnum() or letter in " -_")[:16]
+            plot.setTitle(f"{name} {low:g}-{high:g} Hz", color=self.theme.text, size="9pt")
+            # All heads are of one size, however long the titles are.
+            self.graphics.ci.layout.setColumnPreferredWidth(number, 100.0)
+            self.graphics.ci.layout.setColumnStretchFactor(number, 1)
+            plot.titleLabel.setMaximumWidth(1e4)
+            plot.hideAxis("left")
+            plot.hideAxis("bottom")
+            plot.setAspectLocked()
+            plot.setMenuEnabled(False)
+            plot.hideButtons()
+            plot.setMouseEnabled(x=False, y=False)
+            image = pg.ImageItem(axisOrder="row-major")
+            image.setLookupTable(self._colours)
+            plot.addItem(image)
+            outline = pg.mkPen(self.theme.muted, width=1)
+            plot.addItem(pg.PlotCurveItem(np.cos(angle), np.sin(angle), pen=outline))
+            plot.addItem(pg.PlotCurveItem([-0.12, 0, 0.12], [0.99, 1.12, 0.99], pen=outline))
+            good = pg.ScatterPlotItem(size=3, pen=pg.mkPen(None), brush=pg.mkBrush("#000000"))
+            crossed = pg.ScatterPlotItem(
+                size=9, symbol="x", pen=pg.mkPen("#ffffff"), brush=pg.mkBrush(self.theme.critical)
+            )
+            plot.addItem(good)
+            plot.addItem(crossed)
+            plot.setRange(xRange=(-1.15, 1.15), yRange=(-1.15, 1.2), padding=0)
+            self._bands[band] = (plot, image, good, crossed)
+
+    def _show(self, band: str, topography: Topography, values: np.ndarray, bad: set[str]) -> None:
+        _, image, good, crossed = self._bands[band]
+        picture = topography.picture(values, bad)
+        if picture is None:
+            self._clear("too few good channels")
+            return
+        self.maps[band] = picture
+        finite = picture[np.isfinite(picture)]
+        image.setImage(picture, levels=(float(finite.min()), float(max(finite.max(), finite.min() + 1e-6))))
+        # Pixels' middles lie on the grid from -1 to 1.
+        half = 1.0 / (len(picture) - 1)
+        image.setRect(-1 - half, -1 - half, 2 + 2 * half, 2 + 2 * half)
+        struck = np.array([label in bad for label in topography.labels], dtype=bool) | ~np.isfinite(values)
+        there = np.isfinite(topography.positions).all(axis=1)
+        for points, chosen in ((good, there & ~struck), (crossed, there & struck)):
+            points.setData(pos=topography.positions[chosen])
+
+    def _clear(self, why: str) -> None:
+        """An old map is not left standing."""
+        set_text(self.note, why)
+        self.maps = {}
+        for _, image, good, crossed in self._bands.values():
+            image.clear()
+            good.setData([], [])
+            crossed.setData([], [])

@@ -1,0 +1,78 @@
+"""Which key does what: bound in one place, and told by the help overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QMouseEvent, QShortcut
+from PySide6.QtWidgets import QFrame, QGridLayout, QWidget
+
+from rtemo.dashboard.panel import plain_label
+
+HELP: Final = (
+    ("N", "write an annotation; Enter sends it, Esc leaves"),
+    ("F1 … F8", "annotate at once"),
+    ("A", "acknowledge all alarms"),
+    ("M", "mute, or be heard again"),
+    ("Space", "follow the session, five minutes wide; or stand still"),
+    ("← →", "earlier, later"),
+    ("Ctrl+↑ Ctrl+↓", "zoom in, zoom out"),
+    ("Alt+1 … Alt+5", "signals, scalp, gaze, adaptation, events"),
+    ("PgUp PgDn", "channels above, below"),
+    ("+ −", "higher, lower traces"),
+    ("P", "pause adaptation, or resume it"),
+    ("Ctrl+R", "reset adaptation"),
+    ("Ctrl+F", "filter events"),
+    ("Ctrl+S", "screenshot (PNG)"),
+    ("Ctrl+E", "export what is seen (CSV)"),
+    ("T", "dark or light"),
+    ("Ctrl++ Ctrl+−", "larger, smaller letters"),
+    ("F11", "full screen"),
+    ("?", "this help"),
+)
+
+
+def bind(window: QWidget, actions: Mapping[str, Callable[[], object]]) -> dict[str, QShortcut]:
+    """Bind keys of a whole window; where text is being written, letters are letters."""
+    bound = {}
+    for keys, work in actions.items():
+        shortcut = QShortcut(QKeySequence(keys), window)
+        shortcut.activated.connect(work)
+        bound[keys] = shortcut
+    return bound
+
+
+class HelpOverlay(QFrame):
+    """All keys, over the window; a click or a key closes it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        grid = QGridLayout(self)
+        grid.setContentsMargins(24, 18, 24, 18)
+        grid.setHorizontalSpacing(24)
+        grid.addWidget(plain_label("Keys", "title"), 0, 0)
+        for row, (keys, what) in enumerate(HELP, start=1):
+            grid.addWidget(plain_label(keys, "strong"), row, 0)
+            grid.addWidget(plain_label(what), row, 1)
+        self.setAccessibleName("Keys")
+        self.hide()
+
+    def toggle(self) -> None:
+        """Show it in the middle of the window, or hide it."""
+        if self.isVisible():
+            self.hide()
+            return
+        self.adjustSize()
+        parent = self.window() if self.parentWidget() is None else self.parentWidget()
+        assert parent is not None
+        self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
+        self.show()
+        self.raise_()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Close."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.hide()

@@ -1,0 +1,237 @@
+"""Signals as they come: all channels of a stream in one curve, bad ones struck out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QComboBox, QPushButton
+
+from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.state import DashboardState
+from rtemo.dashboard.theme import Theme
+from rtemo.dashboard.traces import SignalBuffer
+
+Singles = NDArray[np.float32]
+SHOWN = (8, 16, 32, 64)
+GAIN_STEP = 1.5
+ROOM = 0.8
+"""Of its row that a trace fills, where it is as high as most."""
+BAD = "bad"
+
+
+class SignalsPanel(Panel):
+    """Scrolling traces of one stream."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("Signals", theme)
+        self._gain = 1.0
+        self._first = 0
+        self._scale = 1.0
+        self._heights: dict[str, float] = {}
+        self._drawn: tuple[object, ...] = ()
+        self._rows: tuple[object, ...] = ()
+        self._texts: list[pg.TextItem] = []
+        self.streams = QComboBox()
+        self.streams.setAccessibleName("Stream")
+        self.streams.currentIndexChanged.connect(lambda _: self._begin())
+        self.count = QComboBox()
+        self.count.setAccessibleName("Channels shown")
+        for number in SHOWN:
+            self.count.addItem(f"{number} channels", number)
+        self.count.setCurrentIndex(1)
+        self.count.currentIndexChanged.connect(lambda _: self._begin())
+        self.where = plain_label("", "muted")
+        self.heading.addWidget(self.where)
+        for text, tip, step in (("▲", "Channels above (PgUp)", -1), ("▼", "Channels below (PgDn)", 1)):
+            self._button(text, tip, lambda step=step: self.turn(step))
+        for text, tip, factor in (("−", "Lower gain (-)", 1 / GAIN_STEP), ("+", "Higher gain (+)", GAIN_STEP)):
+            self._button(text, tip, lambda factor=factor: self.change_gain(factor))
+        self.heading.addWidget(self.count)
+        self.heading.addWidget(self.streams)
+        self.plot = pg.PlotWidget()
+        self.plot.setAccessibleName("Traces")
+        item = self.plot.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.setMouseEnabled(x=False, y=False)
+        item.hideAxis("left")
+        self.curve = pg.PlotCurveItem(connect="finite", antialias=False)
+        self.bad_curve = pg.PlotCurveItem(connect="finite", antialias=False)
+        for curve in (self.curve, self.bad_curve):
+            curve.setSegmentedLineMode("on")
+            item.addItem(curve)
+        self.body.addWidget(self.plot, 1)
+        self.set_theme(theme, 1.0)
+
+    def _button(self, text: str, tip: str, clicked: object) -> None:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.clicked.connect(clicked)
+        button.setMaximumWidth(34)
+        self.heading.addWidget(button)
+
+    @property
+    def key(self) -> str:
+        """Of the stream that is shown; empty where there is none."""
+        data = self.streams.currentData()
+        return data if isinstance(data, str) else ""
+
+    @property
+    def struck(self) -> tuple[str, ...]:
+        """Labels of shown channels that are struck out."""
+        return tuple(text.toPlainText() for text in self._texts if text.textItem.font().strikeOut())
+
+    def change_gain(self, factor: float) -> None:
+        """Make traces higher or lower."""
+        self._gain = min(max(self._gain * factor, 1e-3), 1e3)
+        self._drawn = ()
+
+    def turn(self, pages: int) -> None:
+        """Show the channels above or below."""
+        self._first = max(0, self._first + pages * int(self.count.currentData()))
+        self._drawn = ()
+
+    def refresh(self, state: DashboardState) -> None:
+        """Draw what has come."""
+        self._offer(state)
+        buffer = state.signals.get(self.key)
+        if buffer is None:
+            self.curve.setData([], [])
+            self.bad_curve.setData([], [])
+            set_text(self.where, "no signal yet")
+            return
+        shown_now = int(self.count.currentData())
+        self._first = max(0, min(self._first, len(buffer.labels) - shown_now))
+        chosen = slice(self._first, min(self._first + shown_now, len(buffer.labels)))
+        bad = _bad_of(state, self.key)
+        now_s = state.now_s()
+        mark = (id(buffer), buffer.revision, round(now_s, 1), chosen.start, chosen.stop, self._gain, tuple(bad))
+        if mark == self._drawn:
+            return
+        self._drawn = mark
+        self._draw(buffer, chosen, bad, now_s)
+        gone = "   NOT THERE" if self.key in state.gone else ""
+        unit = shown(buffer.units[chosen.start], 12) if buffer.units else ""
+        row = self._heights.get(self.key, 1.0) / self._gain
+        said = f"{chosen.start + 1}-{chosen.stop} of {len(buffer.labels)}   {row:.3g} {unit} a row{gone}"
+        set_text(self.where, said)
+
+    def set_theme(self, theme: Theme, scale: float) -> None:
+        """Change colours and sizes."""
+        super().set_theme(theme, scale)
+        self._scale = scale
+        self._drawn, self._rows = (), ()
+        self.plot.setBackground(theme.panel)
+        self.curve.setPen(pg.mkPen(theme.text, width=1))
+        self.bad_curve.setPen(pg.mkPen(theme.critical, width=1))
+        axis = self.plot.getPlotItem().getAxis("bottom")
+        axis.setPen(theme.line)
+        axis.setTextPen(theme.muted)
+        axis.setLabel("seconds")
+
+    def _offer(self, state: DashboardState) -> None:
+        """Keep the list of streams as the session's is."""
+        names = {key: shown(_name_of(state, key), 24) for key in state.signals}
+        offered = [self.streams.itemData(i) for i in range(self.streams.count())]
+        if offered != list(names):
+            kept = self.key
+            self.streams.blockSignals(True)
+            self.streams.clear()
+            for key, name in names.items():
+                self.streams.addItem(name, key)
+            if kept in names:
+                self.streams.setCurrentIndex(list(names).index(kept))
+            self.streams.blockSignals(False)
+            self._begin()
+
+    def _begin(self) -> None:
+        self._drawn, self._rows = (), ()
+        self._heights.pop(self.key, None)
+
+    def _draw(self, buffer: SignalBuffer, chosen: slice, bad: set[str], now_s: float) -> None:
+        edges_s, low, high = buffer.columns(now_s)
+        low, high = low[chosen], high[chosen]
+        labels = buffer.labels[chosen]
+        centre = _median((low + high) / 2)
+        height = self._height(low, high)
+        channels, columns = low.shape
+        offset = np.arange(channels, 0, -1, dtype=np.float32) - 0.5
+        # From lowest to highest and on to the next column: as many points as a screen can show, however many samples.
+        y = np.empty((channels, 2 * columns + 1), dtype=np.float32)
+        scale = np.float32(ROOM * self._gain / height)
+        flip = np.arange(columns) % 2 == 0
+        y[:, 0:-1:2] = np.where(flip, low, high)
+        y[:, 1:-1:2] = np.where(flip, high, low)
+        y[:, :-1] = (y[:, :-1] - centre[:, None]) * scale
+        np.clip(y, -1.5, 1.5, out=y)
+        y += offset[:, None]
+        y[:, -1] = np.nan
+        x = np.empty(2 * columns + 1, dtype=np.float32)
+        x[0:-1:2] = x[1:-1:2] = edges_s - edges_s[-1]
+        x[-1] = 0
+        struck = np.array([label in bad for label in labels], dtype=bool)
+        for curve, of in ((self.curve, ~struck), (self.bad_curve, struck)):
+            if of.any():
+                curve.setData(np.tile(x, int(of.sum())), y[of].ravel())
+            else:
+                curve.setData([], [])
+        self._lay_out(labels, struck, offset, buffer.seconds)
+
+    def _height(self, low: Singles, high: Singles) -> float:
+        """What a row stands for: the usual range of a channel; it follows slowly, so that traces do not jump."""
+        ranges = np.nanmax(high, axis=1, initial=-np.inf) - np.nanmin(low, axis=1, initial=np.inf)
+        ranges = ranges[np.isfinite(ranges) & (ranges > 0)]
+        wanted = float(np.median(ranges)) if len(ranges) else 1.0
+        before = self._heights.get(self.key, wanted)
+        kept = before if 0.5 < wanted / before < 1.5 else before + 0.2 * (wanted - before)
+        self._heights[self.key] = kept
+        return max(kept, 1e-12)
+
+    def _lay_out(self, labels: tuple[str, ...], struck: NDArray[np.bool_], offset: Singles, seconds: float) -> None:
+        """Names at the left; anew only where there are others."""
+        rows = (labels, struck.tobytes(), seconds, self.theme.name, self._scale)
+        if rows == self._rows:
+            return
+        self._rows = rows
+        item = self.plot.getPlotItem()
+        for text in self._texts:
+            item.removeItem(text)
+        self._texts = []
+        font = QFont(self.font())
+        font.setPointSizeF(max(6.0, min(9.0, 150.0 / max(len(labels), 1))) * self._scale)
+        for label, bad, row in zip(labels, struck.tolist(), offset.tolist(), strict=True):
+            text = pg.TextItem(
+                shown(label, 12), color=self.theme.critical if bad else self.theme.muted, anchor=(1, 0.5)
+            )
+            styled = QFont(font)
+            styled.setStrikeOut(bad)
+            text.setFont(styled)
+            text.setPos(-seconds, row)
+            item.addItem(text, ignoreBounds=True)
+            self._texts.append(text)
+        item.setXRange(-seconds * 1.09, 0, padding=0)
+        item.setYRange(0, max(len(labels), 1), padding=0.01)
+
+
+def _median(values: NDArray[np.floating]) -> Singles:
+    """Over columns, of every eighth: enough for where a trace lies; 0 for a channel of which nothing came."""
+    some = values[:, ::8]
+    there = np.isfinite(some).any(axis=1)
+    found = np.zeros(len(values), dtype=np.float32)
+    if there.any():
+        found[there] = np.nanmedian(some[there], axis=1)
+    return found
+
+
+def _bad_of(state: DashboardState, key: str) -> set[str]:
+    """Labels of a stream's channels that count as bad in any of its views."""
+    views = () if state.layout is None else [view.name for view in state.layout.views if view.stream == key]
+    return {channel for view in views for channel in state.bad.get(view, {})}
+
+
+def _name_of(state: DashboardState, key: str) -> str:
+    streams = () if state.status is None else state.status.streams
+    return next((stream.name for stream in streams if stream.key == key), key)

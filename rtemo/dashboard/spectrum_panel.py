@@ -1,0 +1,95 @@
+"""The spectrum of one channel, over the newest seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QComboBox
+
+from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.spectrum import spectrum
+from rtemo.dashboard.state import DashboardState
+from rtemo.dashboard.theme import Theme
+
+SECONDS = 8.0
+HIGHEST_HZ = 70.0
+EVERY_S = 0.5
+
+
+class SpectrumPanel(Panel):
+    """Power density in dB of a channel that is chosen."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("Spectrum", theme)
+        self.note = plain_label("", "muted")
+        self.heading.addWidget(self.note)
+        self.channels = QComboBox()
+        self.channels.setAccessibleName("Channel")
+        self.channels.currentIndexChanged.connect(lambda _: self._again())
+        self.heading.addWidget(self.channels)
+        self.plot = pg.PlotWidget()
+        self.plot.setAccessibleName("Spectrum")
+        item = self.plot.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.setMouseEnabled(x=True, y=False)
+        item.setLabel("bottom", "Hz")
+        item.setLabel("left", "dB")
+        self.curve = pg.PlotCurveItem(connect="finite")
+        item.addItem(self.curve)
+        self.body.addWidget(self.plot, 1)
+        self._due_s = -np.inf
+        self._offered: tuple[object, ...] = ()
+        self.set_theme(theme, 1.0)
+
+    def refresh(self, state: DashboardState) -> None:
+        """Draw the spectrum anew, twice a second."""
+        self._offer(state)
+        chosen = self.channels.currentData()
+        now_s = state.now_s()
+        if chosen is None or not now_s >= self._due_s:
+            return
+        self._due_s = now_s + EVERY_S
+        key, channel = chosen
+        buffer = state.signals.get(key)
+        found = None
+        if buffer is not None and key not in state.gone and channel < len(buffer.labels):
+            stamps_s, values = buffer.latest(SECONDS)
+            if len(stamps_s) and now_s - float(stamps_s[-1]) < 1.0:
+                found = spectrum(stamps_s, values[:, [channel]], buffer.rate_hz)
+        if found is None:
+            self.curve.setData([], [])
+            set_text(self.note, "needs two seconds without a gap")
+            return
+        set_text(self.note, f"the last {SECONDS:g} s at most")
+        seen = (found.frequencies_hz > 0) & (found.frequencies_hz <= HIGHEST_HZ)
+        self.curve.setData(found.frequencies_hz[seen], found.density_db[0][seen])
+
+    def set_theme(self, theme: Theme, scale: float) -> None:
+        """Change colours and sizes."""
+        super().set_theme(theme, scale)
+        self._again()
+        self.plot.setBackground(theme.panel)
+        self.curve.setPen(pg.mkPen(theme.accent, width=1))
+        for side in ("left", "bottom"):
+            axis = self.plot.getPlotItem().getAxis(side)
+            axis.setPen(theme.line)
+            axis.setTextPen(theme.muted)
+
+    def _again(self) -> None:
+        self._due_s = -np.inf
+
+    def _offer(self, state: DashboardState) -> None:
+        offered = tuple((key, buffer.labels) for key, buffer in state.signals.items() if buffer.rate_hz > 0)
+        if offered == self._offered:
+            return
+        self._offered = offered
+        kept = self.channels.currentText()
+        self.channels.blockSignals(True)
+        self.channels.clear()
+        for key, labels in offered:
+            for number, label in enumerate(labels):
+                self.channels.addItem(shown(label, 24), (key, number))
+        self.channels.setCurrentIndex(max(self.channels.findText(kept), 0))
+        self.channels.blockSignals(False)
+        self._again()

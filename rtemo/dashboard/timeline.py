@@ -1,0 +1,376 @@
+"""The session over time: what was felt, what the frozen model says, and which sensor said so. All plots are linked."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QBrush, QColor
+from PySide6.QtWidgets import QPushButton
+
+from rtemo.dashboard.history import stretches
+from rtemo.dashboard.panel import Panel, shown
+from rtemo.dashboard.state import DashboardState
+from rtemo.dashboard.theme import Theme
+from rtemo.types import Floats
+
+SPAN_S: Final = 300.0
+"""Seen at first, and after `follow`."""
+SHORTEST_S, LONGEST_S = 5.0, 6 * 3600.0
+AHEAD: Final = 0.02
+"""Of the span, right of now."""
+MOST_BARS: Final = 900
+MOST_TEXTS: Final = 16
+LANE_TOP, LANE_HEIGHT = 1.03, 0.14
+DRAW_EVERY_S: Final = 0.5
+SPACINGS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+TICK_PX: Final = 90.0
+"""Room that a tick's text is given."""
+
+
+class MinuteAxis(pg.AxisItem):  # type: ignore[misc]
+    """Minutes and seconds since the session began."""
+
+    origin_s = 0.0
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
+        """Ticks at round moments of the session."""
+        wanted_s = (high - low) * TICK_PX / max(size, 1.0)
+        spacing = next((spacing for spacing in SPACINGS_S if spacing >= wanted_s), SPACINGS_S[-1])
+        first = math.ceil((low - self.origin_s) / spacing)
+        last = math.floor((high - self.origin_s) / spacing)
+        return [(spacing, [self.origin_s + number * spacing for number in range(first, min(last, first + 200) + 1)])]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
+        """Ticks as they are written."""
+        return [_clock(value - self.origin_s, spacing) for value in values]
+
+
+def _clock(seconds: float, spacing: float) -> str:
+    sign = "-" if seconds < -0.5 else ""
+    whole = abs(seconds)
+    minutes, rest = divmod(whole if spacing < 1 else round(whole), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    tail = f"{rest:04.1f}" if spacing < 1 else f"{int(rest):02d}"
+    return f"{sign}{hours}:{minutes:02d}:{tail}" if hours else f"{sign}{minutes}:{tail}"
+
+
+class TimelinePanel(Panel):
+    """Probabilities, contributions, weights, and a lane a view that says when it was there.
+
+    Follows the session until the operator pans or zooms.
+
+    Attributes
+    ----------
+    following_changed : Signal of bool
+    """
+
+    following_changed = Signal(bool)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("Over time", theme)
+        self.following = True
+        self.span_s = SPAN_S
+        self._drawn: tuple[object, ...] = ()
+        self._origin_s = 0.0
+        self._setting = False
+        self.follow_button = QPushButton("Following")
+        self.follow_button.setCheckable(True)
+        self.follow_button.setChecked(True)
+        self.follow_button.setToolTip("Follow the session, five minutes wide (Space)")
+        self.follow_button.clicked.connect(lambda: self.follow(not self.following))
+        self.heading.addWidget(self.follow_button)
+        self.graphics = pg.GraphicsLayoutWidget()
+        self.graphics.setAccessibleName("Probabilities, contributions and weights over time")
+        self.graphics.setMinimumHeight(200)
+        self.body.addWidget(self.graphics, 1)
+        self.plots: dict[str, pg.PlotItem] = {}
+        for row, (name, title, stretch) in enumerate(
+            (("p", "p(label)", 6), ("c", "contrib.", 3), ("w", "weight", 3), ("there", "there", 2))
+        ):
+            plot = self.graphics.addPlot(row=row, col=0, axisItems={"bottom": MinuteAxis("bottom")})
+            plot.setLabel("left", title)
+            plot.setMenuEnabled(False)
+            plot.hideButtons()
+            plot.setMouseEnabled(x=True, y=False)
+            plot.getAxis("left").setWidth(62)
+            if name != "there":
+                plot.getAxis("bottom").setStyle(showValues=False)
+                plot.getAxis("bottom").setHeight(6)
+            if row:
+                plot.setXLink(self.plots["p"])
+            plot.getAxis("left").enableAutoSIPrefix(False)
+            self.graphics.ci.layout.setRowStretchFactor(row, stretch)
+            self.graphics.ci.layout.setRowPreferredHeight(row, 40.0 * stretch)
+            self.graphics.ci.layout.setRowMinimumHeight(row, 20.0)
+            self.plots[name] = plot
+        self.graphics.ci.layout.setSpacing(2)
+        self.plots["p"].setYRange(0, LANE_TOP + LANE_HEIGHT, padding=0)
+        self.plots["p"].getAxis("left").setTicks([[(0, "0"), (0.5, "50 %"), (1, "100 %")]])
+        self.plots["w"].setYRange(0, 1, padding=0.03)
+        self.plots["w"].getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
+        box = self.plots["p"].getViewBox()
+        box.setLimits(minXRange=SHORTEST_S, maxXRange=LONGEST_S)
+        box.sigRangeChangedManually.connect(lambda *_: self._panned())
+        for plot in list(self.plots.values())[1:]:
+            plot.getViewBox().sigRangeChangedManually.connect(lambda *_: self._panned())
+        self._items: list[tuple[pg.PlotItem, object]] = []
+        self.set_theme(theme, 1.0)
+
+    @property
+    def visible_range(self) -> tuple[float, float]:
+        """Moments of the session's clock between which everything is seen."""
+        low, high = self.plots["p"].getViewBox().viewRange()[0]
+        return float(low), float(high)
+
+    def follow(self, on: bool = True) -> None:
+        """Go with the session again, five minutes wide; or stand still."""
+        if on and not self.following:
+            self.span_s = SPAN_S
+        self._set_following(on)
+        self._drawn = ()
+
+    def zoom(self, factor: float) -> None:
+        """Show less or more: the right edge stays."""
+        low, high = self.visible_range
+        self.span_s = min(max((high - low) * factor, SHORTEST_S), LONGEST_S)
+        self._set_range(high - self.span_s, high)
+        self._drawn = ()
+
+    def pan(self, spans: float) -> None:
+        """Go back or forth by a part of what is seen."""
+        low, high = self.visible_range
+        self._set_following(False)
+        self._set_range(low + spans * (high - low), high + spans * (high - low))
+        self._drawn = ()
+
+    def refresh(self, state: DashboardState) -> None:
+        """Draw what is new, twice a second at most."""
+        now_s = state.now_s()
+        if self.following and math.isfinite(now_s):
+            low, high = self.visible_range
+            right = now_s + AHEAD * self.span_s
+            if not high - 0.6 * AHEAD * self.span_s <= right <= high + DRAW_EVERY_S or high - low != self.span_s:
+                self._set_range(right - self.span_s, right)
+        if state.status is not None:
+            self._set_origin(state.status.now_s - state.status.elapsed_s)
+        low, high = self.visible_range
+        mark = (
+            id(state.predictions),
+            state.predictions.revision,
+            state.trials.revision,
+            len(state.annotations),
+            round(low, 1),
+            round(high, 1),
+            self.theme.name,
+        )
+        if mark != self._drawn:
+            self._drawn = mark
+            self._draw(state, low, high)
+
+    def set_theme(self, theme: Theme, scale: float) -> None:
+        """Change colours and sizes."""
+        super().set_theme(theme, scale)
+        self._drawn = ()
+        self.graphics.setBackground(theme.panel)
+        font = self.font()
+        font.setPointSizeF(8.5 * scale)
+        for plot in self.plots.values():
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setPen(theme.line)
+                axis.setTextPen(theme.muted)
+                axis.setStyle(tickFont=font)
+            plot.getAxis("left").setWidth(round(62 * scale))
+            plot.getAxis("left").label.setFont(font)
+
+    def _panned(self) -> None:
+        if not self._setting:
+            low, high = self.visible_range
+            self.span_s = high - low
+            self._set_following(False)
+
+    def _set_following(self, on: bool) -> None:
+        if on == self.following:
+            return
+        self.following = on
+        self.follow_button.setChecked(on)
+        self.follow_button.setText("Following" if on else "Follow again (Space)")
+        self.following_changed.emit(on)
+
+    def _set_range(self, low: float, high: float) -> None:
+        self._setting = True
+        try:
+            self.plots["p"].setXRange(low, high, padding=0)
+        finally:
+            self._setting = False
+
+    def _set_origin(self, origin_s: float) -> None:
+        # The clock's own jitter is no reason to write all ticks anew.
+        if abs(origin_s - self._origin_s) > 0.5:
+            self._origin_s = origin_s
+            for plot in self.plots.values():
+                axis = plot.getAxis("bottom")
+                axis.origin_s = origin_s
+                axis.picture = None
+                axis.update()
+
+    def _add(self, plot: str, item: object) -> None:
+        self.plots[plot].addItem(item)
+        self._items.append((self.plots[plot], item))
+
+    def _draw(self, state: DashboardState, low: float, high: float) -> None:
+        for plot, item in self._items:
+            plot.removeItem(item)
+        self._items.clear()
+        layout, history = state.layout, state.predictions
+        if layout is None:
+            return
+        first, last = np.searchsorted(history.stop_s, [low, high + layout.hop_s])
+        step = max(1, math.ceil((last - first) / MOST_BARS))
+        # Counted from the session's beginning: the same windows are shown, wherever the edge lies.
+        offset = -(history.revision - len(history) + first) % step
+        at = slice(first + offset, last, step)
+        stop_s = history.stop_s[at]
+        if len(stop_s):
+            width = step * layout.hop_s
+            self._probabilities(state, at, stop_s, width)
+            self._views(state, at, stop_s, width)
+        self._sensors(state, low, high)
+        self._trials(state, low, high)
+
+    def _probabilities(self, state: DashboardState, at: slice, stop_s: Floats, width: float) -> None:
+        history, theme = state.predictions, self.theme
+        p = history.probabilities[at]
+        nobody = ~history.available[at].any(axis=1)
+        whole = np.isfinite(p).all(axis=1)
+        upper = np.cumsum(p, axis=1)
+        for number in range(p.shape[1]):
+            for chosen, brush in (
+                (whole & ~nobody, pg.mkBrush(theme.of_class(number))),
+                # Without a sensor there is the prior alone, which nobody feels.
+                (whole & nobody, QBrush(QColor(theme.of_class(number)), Qt.BrushStyle.Dense6Pattern)),
+            ):
+                if chosen.any():
+                    bars = pg.BarGraphItem(
+                        x0=stop_s[chosen] - width,
+                        width=width,
+                        y0=upper[chosen, number] - p[chosen, number],
+                        height=p[chosen, number],
+                        brush=brush,
+                        pen=pg.mkPen(None),
+                    )
+                    self._add("p", bars)
+        shadow = np.cumsum(history.shadow[at], axis=1)[:, :-1]
+        differs = np.isfinite(shadow).all(axis=1)
+        for number in range(shadow.shape[1]):
+            x, y = _steps(stop_s, width, np.where(differs, shadow[:, number], np.nan))
+            self._add("p", pg.PlotCurveItem(x, y, pen=pg.mkPen(theme.text, width=1), connect="finite"))
+
+    def _views(self, state: DashboardState, at: slice, stop_s: Floats, width: float) -> None:
+        history, theme = state.predictions, self.theme
+        available = history.available[at]
+        contributions = np.where(available, history.contributions[at], np.nan)
+        weights = np.where(available, history.weights[at], np.nan)
+        for number in range(available.shape[1]):
+            pen = pg.mkPen(theme.of_view(number), width=1)
+            for plot, values in (("c", contributions), ("w", weights)):
+                x, y = _steps(stop_s, width, values[:, number])
+                self._add(plot, pg.PlotCurveItem(x, y, pen=pen, connect="finite"))
+        largest = float(np.nanmax(np.abs(contributions), initial=0.1)) if np.isfinite(contributions).any() else 0.1
+        self.plots["c"].setYRange(-largest, largest, padding=0.05)
+        zero = pg.PlotCurveItem([stop_s[0] - width, stop_s[-1]], [0, 0], pen=pg.mkPen(theme.line, width=1))
+        self._add("c", zero)
+
+    def _sensors(self, state: DashboardState, low: float, high: float) -> None:
+        """A lane a view: full where it was there, hatched where it was missing, and empty where there was no window."""
+        history, theme = state.predictions, self.theme
+        views, hop_s = history.views, state.layout.hop_s if state.layout is not None else 1.0
+        lanes = len(views)
+        plot = self.plots["there"]
+        plot.setYRange(-0.5, max(lanes - 0.5, 0.5), padding=0.02)
+        plot.getAxis("left").setTicks([[(lanes - 1 - n, shown(view, 9)) for n, view in enumerate(views)]])
+        if not len(history):
+            return
+        available = history.available
+        for number, view in enumerate(views):
+            lane = lanes - 1 - number
+            colour = QColor(theme.of_view(number))
+            missing = state.missing_stretches(view)
+            for spans, brush, pen in (
+                (stretches(history.stop_s, available[:, number], hop_s), QBrush(colour), pg.mkPen(None)),
+                (missing, QBrush(QColor(theme.muted), Qt.BrushStyle.BDiagPattern), pg.mkPen(theme.muted, width=1)),
+            ):
+                self._bars("there", _seen(spans, low, high), lane - 0.36, 0.72, brush, pen)
+            shade = QColor(theme.muted)
+            shade.setAlpha(45)
+            for name, bottom, height in (("c", -10.0, 20.0), ("w", -1.0, 3.0)):
+                self._bars(name, _seen(missing, low, high), bottom, height, QBrush(shade), pg.mkPen(None))
+
+    def _bars(
+        self, plot: str, spans: list[tuple[float, float]], bottom: float, height: float, brush: QBrush, pen: object
+    ) -> None:
+        if spans:
+            starts = np.array([start for start, _ in spans])
+            widths = np.array([stop - start for start, stop in spans])
+            bars = pg.BarGraphItem(x0=starts, width=widths, y0=bottom, height=height, brush=brush, pen=pen)
+            bars.setZValue(-10 if plot in ("c", "w") else 0)
+            self._add(plot, bars)
+
+    def _trials(self, state: DashboardState, low: float, high: float) -> None:
+        theme, layout = self.theme, state.layout
+        now_s = state.now_s()
+        assert layout is not None
+        texts = 0
+        for trial in state.trials.trials:
+            stop_s = trial.stop_s if trial.stop_s is not None else max(now_s, trial.start_s)
+            if stop_s < low or trial.start_s > high or trial.label not in layout.labels:
+                continue
+            number = layout.labels.index(trial.label)
+            colour = QColor(theme.of_class(number))
+            self._bars("p", [(trial.start_s, stop_s)], LANE_TOP, LANE_HEIGHT, QBrush(colour), pg.mkPen(theme.panel))
+            wide = (min(stop_s, high) - max(trial.start_s, low)) / (high - low)
+            if texts < MOST_TEXTS and wide * self.graphics.width() > 8 * len(trial.label):
+                texts += 1
+                text = pg.TextItem(shown(trial.label, 24), color=_on(colour), anchor=(0, 0.5))
+                text.setPos(max(trial.start_s, low), LANE_TOP + LANE_HEIGHT / 2)
+                self._add("p", text)
+        markers = np.array([m.stamp_s for m in state.trials.markers if low <= m.stamp_s <= high][-500:])
+        if len(markers):
+            x = np.repeat(markers, 2)
+            y = np.tile([0.0, LANE_TOP], len(markers))
+            self._add("p", pg.PlotCurveItem(x, y, pen=pg.mkPen(theme.line, width=1), connect="pairs"))
+        notes = [note for note in state.annotations if low <= note.stamp_s <= high][-MOST_TEXTS:]
+        if notes:
+            at = [note.stamp_s for note in notes]
+            points = pg.ScatterPlotItem(
+                at, [0.06] * len(at), symbol="t1", size=10, brush=pg.mkBrush(theme.text), pen=pg.mkPen(theme.panel)
+            )
+            self._add("p", points)
+            for note in notes:
+                text = pg.TextItem(shown(note.text, 24), color=theme.text, anchor=(0, 1), fill=pg.mkBrush(theme.panel))
+                text.setPos(note.stamp_s, 0.1)
+                self._add("p", text)
+
+
+def _steps(stop_s: Floats, width: float, values: Floats) -> tuple[Floats, Floats]:
+    """Each value from the beginning of its window to its end; NaN between windows that do not follow each other."""
+    x = np.column_stack([stop_s - width, stop_s, stop_s])
+    y = np.column_stack([values, values, np.full(len(values), np.nan)])
+    follows = np.zeros(len(values), dtype=bool)
+    follows[:-1] = np.diff(stop_s) < 1.5 * width
+    y[follows, 2] = values[follows]
+    return x.ravel(), y.ravel()
+
+
+def _seen(spans: list[tuple[float, float]], low: float, high: float) -> list[tuple[float, float]]:
+    return [(start, stop) for start, stop in spans if stop >= low and start <= high]
+
+
+def _on(colour: QColor) -> QColor:
+    """Black or white, whichever can be read on a colour."""
+    light = 0.299 * colour.redF() + 0.587 * colour.greenF() + 0.114 * colour.blueF()
+    return QColor("#000000" if light > 0.5 else "#ffffff")

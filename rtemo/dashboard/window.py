@@ -1,0 +1,326 @@
+"""The window: all panels, and one frame at a time."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QPushButton,
+    QSplitter,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtemo.dashboard.adaptation_panel import AdaptationPanel, ask_reset
+from rtemo.dashboard.emotion import EmotionPanel
+from rtemo.dashboard.event_log import EventLogPanel
+from rtemo.dashboard.export import write_csv
+from rtemo.dashboard.gaze import GazePanel
+from rtemo.dashboard.operator_panel import AlarmBar, AnnotationBar
+from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.scalp import ScalpPanel
+from rtemo.dashboard.shortcuts import HelpOverlay, bind
+from rtemo.dashboard.signals import GAIN_STEP, SignalsPanel
+from rtemo.dashboard.spectrum_panel import SpectrumPanel
+from rtemo.dashboard.state import DashboardState, Link
+from rtemo.dashboard.theme import LARGEST, SMALLEST, THEMES, ThemeName, style_sheet
+from rtemo.dashboard.tiles import TilesPanel
+from rtemo.dashboard.timeline import TimelinePanel
+
+TITLE = "rtemo dashboard"
+FLASH_S = 0.5
+SIDE_PX = 350
+SCALE_STEP = 1.1
+LINK_WORDS = {
+    Link.LOOKING: "◌ looking for a session",
+    Link.LIVE: "● live",
+    Link.SILENT: "✕ SILENT",
+    Link.ENDED: "■ ended",
+}
+NEWEST = "the newest session"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a window does to the world, to be replaced by tests.
+
+    Parameters
+    ----------
+    send : callable
+        Takes a command and its text; see `rtemo.dashboard.feed.Feed.send`.
+    choose : callable
+        Takes the name of a session to watch, or None.
+    beep : callable
+    confirm : callable
+        Asks before a reset.
+    ask_path : callable
+        Asks where a file is to go, given a title and a name; empty where nowhere.
+    """
+
+    send: Callable[[str, str], None]
+    choose: Callable[[str | None], None] = lambda session: None
+    beep: Callable[[], None] = QApplication.beep
+    confirm: Callable[[QWidget], bool] = ask_reset
+    ask_path: Callable[[QWidget, str, str], str] = lambda parent, title, name: QFileDialog.getSaveFileName(
+        parent, title, name
+    )[0]
+
+
+class DashboardWindow(QMainWindow):
+    """Shows a state.
+
+    Parameters
+    ----------
+    state : DashboardState
+    ports : Ports
+    theme : {"dark", "light"}
+    scale : float
+        Of all writing.
+    clock : callable
+        Seconds of any clock: for what blinks and beeps.
+    """
+
+    def __init__(
+        self,
+        state: DashboardState,
+        ports: Ports,
+        *,
+        theme: ThemeName = "dark",
+        scale: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.state, self._ports, self._clock = state, ports, clock
+        self.theme, self.scale = THEMES[theme], scale
+        self.setWindowTitle(TITLE)
+        self.emotion = EmotionPanel(self.theme)
+        self.tiles = TilesPanel(self.theme)
+        self.timeline = TimelinePanel(self.theme)
+        self.signals = SignalsPanel(self.theme)
+        self.scalp = ScalpPanel(self.theme)
+        self.spectrum = SpectrumPanel(self.theme)
+        self.gaze = GazePanel(self.theme)
+        self.adaptation = AdaptationPanel(self.theme, lambda work: ports.send(work, ""), ports.confirm)
+        self.events = EventLogPanel(self.theme)
+        self.annotations = AnnotationBar(lambda text: ports.send("annotate", text))
+        self.alarms = AlarmBar(self.theme, ports.beep)
+        self.panels: tuple[Panel, ...] = (
+            self.emotion,
+            self.tiles,
+            self.timeline,
+            self.signals,
+            self.scalp,
+            self.spectrum,
+            self.gaze,
+            self.adaptation,
+            self.events,
+        )
+        self._lay_out()
+        self.help = HelpOverlay(self)
+        self._bind()
+        self.apply_theme()
+        self.resize(1280, 800)
+
+    def draw(self) -> None:
+        """Draw one frame: panels that can be seen, where something has changed."""
+        state = self.state
+        state.tick()
+        self._heading()
+        unheard = self.alarms.refresh(state, self._clock())
+        flash = unheard and int(self._clock() / FLASH_S) % 2 == 0
+        title = f"!! {state.alarms.active[0].text} - {TITLE}" if flash else TITLE
+        if self.windowTitle() != title:
+            self.setWindowTitle(title)
+        self.annotations.refresh(state)
+        for panel in self.panels:
+            if panel.isVisible():
+                panel.refresh(state)
+
+    def apply_theme(self) -> None:
+        """Put colours and sizes in force."""
+        self.setStyleSheet(style_sheet(self.theme, self.scale))
+        for panel in self.panels:
+            panel.set_theme(self.theme, self.scale)
+        self.side.setFixedWidth(round(SIDE_PX * max(0.9, self.scale)))
+
+    def toggle_theme(self) -> None:
+        """Dark, or light."""
+        self.theme = THEMES["light" if self.theme.name == "dark" else "dark"]
+        self.apply_theme()
+
+    def rescale(self, factor: float) -> None:
+        """Larger or smaller letters."""
+        self.scale = min(max(self.scale * factor, SMALLEST), LARGEST)
+        self.apply_theme()
+
+    def screenshot(self, path: str = "") -> str:
+        """Save the window as a PNG; asks where, if it is not said. Gives the path; empty where nothing was saved."""
+        path = path or self._ports.ask_path(self, "Screenshot", f"{self._file_name()}.png")
+        if path and not self.grab().save(path, "PNG"):
+            set_text(self.note, f"cannot be written: {shown(path, 80)}")
+            return ""
+        if path:
+            set_text(self.note, f"screenshot -> {shown(path, 80)}")
+        return path
+
+    def export(self, path: str = "") -> str:
+        """Save what the timeline shows as CSV; asks where, if it is not said. Gives the path."""
+        path = path or self._ports.ask_path(self, "Export what is seen", f"{self._file_name()}.csv")
+        if not path:
+            return ""
+        try:
+            rows = write_csv(path, self.state, *self.timeline.visible_range)
+        except OSError as error:
+            set_text(self.note, f"cannot be written: {shown(path, 60)} ({error.strerror})")
+            return ""
+        set_text(self.note, f"{rows} windows -> {shown(path, 80)}")
+        return path
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Close: the session does not notice."""
+        self.help.hide()
+        super().closeEvent(event)
+
+    def _file_name(self) -> str:
+        session = "no-session" if self.state.layout is None else self.state.layout.session
+        kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in session)[:80]
+        return f"{kept}-{datetime.datetime.now():%H%M%S}"
+
+    def _lay_out(self) -> None:
+        self.link = plain_label("", "strong")
+        self.note = plain_label("", "muted")
+        self.sessions = QComboBox()
+        self.sessions.setAccessibleName("Session")
+        self.sessions.addItem(NEWEST, None)
+        self.sessions.activated.connect(lambda _: self._ports.choose(self.sessions.currentData()))
+        top = QHBoxLayout()
+        top.addWidget(self.link)
+        top.addWidget(self.note, 1)
+        top.addWidget(self.sessions)
+        for text, tip, work in (
+            ("Screenshot", "Save the window as PNG (Ctrl+S)", lambda: self.screenshot()),
+            ("Export", "Save what is seen over time as CSV (Ctrl+E)", lambda: self.export()),
+            ("?", "Keys (?)", lambda: self.help.toggle()),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(lambda _=False, work=work: work())
+            top.addWidget(button)
+        self.side = QWidget()
+        side = QVBoxLayout(self.side)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.addWidget(self.emotion, 5)
+        side.addWidget(self.tiles, 7)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
+        scalp = QSplitter(Qt.Orientation.Horizontal)
+        scalp.addWidget(self.scalp)
+        scalp.addWidget(self.spectrum)
+        scalp.setStretchFactor(0, 2)
+        scalp.setStretchFactor(1, 1)
+        for panel, name in (
+            (self.signals, "Signals"),
+            (scalp, "Scalp and spectrum"),
+            (self.gaze, "Gaze"),
+            (self.adaptation, "Adaptation"),
+            (self.events, "Events"),
+        ):
+            self.tabs.addTab(panel, name)
+        main = QSplitter(Qt.Orientation.Vertical)
+        main.addWidget(self.timeline)
+        main.addWidget(self.tabs)
+        main.setStretchFactor(0, 5)
+        main.setStretchFactor(1, 4)
+        main.setChildrenCollapsible(False)
+        middle = QHBoxLayout()
+        middle.addWidget(self.side)
+        middle.addWidget(main, 1)
+        whole = QWidget()
+        rows = QVBoxLayout(whole)
+        rows.setContentsMargins(8, 6, 8, 8)
+        rows.setSpacing(6)
+        rows.addLayout(top)
+        rows.addWidget(self.alarms)
+        rows.addLayout(middle, 1)
+        rows.addWidget(self.annotations)
+        self.setCentralWidget(whole)
+        self.setMinimumSize(1024, 640)
+        self.alarms.acknowledge.clicked.connect(lambda _=False: self.state.alarms.acknowledge())
+
+    def _bind(self) -> None:
+        timeline, signals = self.timeline, self.signals
+        actions: dict[str, Callable[[], object]] = {
+            "N": self.annotations.line.setFocus,
+            "Esc": self._leave,
+            "A": self.state.alarms.acknowledge,
+            "M": self.alarms.mute.toggle,
+            "Space": lambda: timeline.follow(not timeline.following),
+            "Left": lambda: timeline.pan(-0.25),
+            "Right": lambda: timeline.pan(0.25),
+            "Ctrl+Up": lambda: timeline.zoom(0.5),
+            "Ctrl+Down": lambda: timeline.zoom(2.0),
+            "PgUp": lambda: signals.turn(-1),
+            "PgDown": lambda: signals.turn(1),
+            "+": lambda: signals.change_gain(GAIN_STEP),
+            "-": lambda: signals.change_gain(1 / GAIN_STEP),
+            "P": self.adaptation.toggle,
+            "Ctrl+R": self.adaptation.ask_reset,
+            "Ctrl+F": self._filter,
+            "Ctrl+S": self.screenshot,
+            "Ctrl+E": self.export,
+            "T": self.toggle_theme,
+            "Ctrl++": lambda: self.rescale(SCALE_STEP),
+            "Ctrl+=": lambda: self.rescale(SCALE_STEP),
+            "Ctrl+-": lambda: self.rescale(1 / SCALE_STEP),
+            "F11": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
+            "?": self.help.toggle,
+        }
+        for number, text in enumerate(self.annotations.presets, start=1):
+            actions[f"F{number}"] = partial(self.annotations.annotate, text)
+        for number in range(self.tabs.count()):
+            actions[f"Alt+{number + 1}"] = partial(self.tabs.setCurrentIndex, number)
+        self.keys = bind(self, actions)
+
+    def _leave(self) -> None:
+        """Leave what is written in, or the help."""
+        self.help.hide()
+        self.setFocus()
+
+    def _filter(self) -> None:
+        self.tabs.setCurrentWidget(self.events)
+        self.events.filter.setFocus()
+
+    def _heading(self) -> None:
+        state = self.state
+        words = [LINK_WORDS[state.link]]
+        if state.layout is not None:
+            words.append(f"{shown(state.layout.session, 60)} on {shown(state.layout.hostname, 24)}")
+        if state.status is not None:
+            status = state.status
+            minutes, seconds = divmod(int(status.elapsed_s), 60)
+            words.append(f"{minutes}:{seconds:02d}")
+            words.append(f"{status.predicted} windows" + (f", {status.skipped} skipped" if status.skipped else ""))
+            if status.age_p99_s is not None:
+                words.append(f"age p99 {1000 * status.age_p99_s:.0f} ms")
+        set_text(self.link, "    ".join(words))
+        names = [self.sessions.itemData(i) for i in range(1, self.sessions.count())]
+        if names != list(state.sessions):
+            kept = self.sessions.currentData()
+            self.sessions.clear()
+            self.sessions.addItem(NEWEST, None)
+            for name in state.sessions:
+                self.sessions.addItem(shown(name, 60), name)
+            self.sessions.setCurrentIndex(max(self.sessions.findData(kept), 0))

@@ -1,0 +1,106 @@
+"""The process of a dashboard beside a session: opened without a wait, closed whatever it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rtemo.cli import dashboard_process
+from rtemo.cli.dashboard_process import DashboardProcess, dashboard_beside, no_display
+from rtemo.config import NetworkSettings
+
+NETWORK = NetworkSettings(scope="machine", session_id="unit-test")
+PROGRAM = """#!{python}
+import os, signal, sys, time
+{before}
+print(os.getpid(), *sys.argv[1:], flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts a program in the place of Python, which the dashboard would be run by."""
+
+    def put(before: str = "") -> None:
+        path = tmp_path / "python"
+        path.write_text(PROGRAM.format(python=sys.executable, before=before))
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return put
+
+
+def said(log: Path) -> list[str]:
+    """The words of the program, once it has said them."""
+    until_s = time.monotonic() + 10.0
+    while time.monotonic() < until_s:
+        if log.exists() and log.read_text().endswith("\n"):
+            return log.read_text().split()
+        time.sleep(0.02)
+    raise AssertionError("the program said nothing")
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"], ids=["polite", "stubborn"])
+def test_it_is_told_the_session_and_closed_with_it(program, tmp_path: Path, monkeypatch, before: str):
+    program(before)
+    monkeypatch.setattr(dashboard_process, "CLOSE_WITHIN_S", 0.3)
+    process = DashboardProcess(NETWORK, tmp_path / "lab.toml")
+    process.open("sub-01-ses-1", tmp_path / "said.log")
+    pid, *arguments = said(tmp_path / "said.log")
+    expected = "-m rtemo dashboard --session sub-01-ses-1 --scope machine --session-id unit-test -c"
+    assert arguments == [*expected.split(), str(tmp_path / "lab.toml")]
+    assert os.getpriority(os.PRIO_PROCESS, int(pid)) == dashboard_process.NICENESS
+    assert process.close() == ""
+    assert not is_there(int(pid))
+    assert process.close() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_one_that_has_ended_by_itself_is_told_of(program, tmp_path: Path):
+    program("print('no Qt here', flush=True); os._exit(1)")
+    process = DashboardProcess(NETWORK)
+    process.open("sub-01-ses-1", tmp_path / "said.log")
+    assert said(tmp_path / "said.log") == ["no", "Qt", "here"]
+    time.sleep(0.5)  # from its last word to its end
+    assert process.close() == "the dashboard ended before the session, with exit code 1: no Qt here"
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "none"),
+    [
+        ({}, "linux", True),
+        ({"DISPLAY": ""}, "linux", True),
+        ({"DISPLAY": ":0"}, "linux", False),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", False),
+        ({"QT_QPA_PLATFORM": "offscreen"}, "linux", False),
+        ({}, "darwin", False),
+        ({}, "win32", False),
+    ],
+)
+def test_without_a_screen_there_is_none(environment, platform, none):
+    assert no_display(environment, platform) is none
+
+
+def test_it_is_opened_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dashboard_process, "no_display", lambda: False)
+    with dashboard_beside(NETWORK, wanted=False) as none:
+        assert none is None
+    with dashboard_beside(NETWORK, wanted=True) as process:
+        assert isinstance(process, DashboardProcess)
+    monkeypatch.setattr(dashboard_process, "no_display", lambda: True)
+    with dashboard_beside(NETWORK, wanted=True) as none:
+        assert none is None
