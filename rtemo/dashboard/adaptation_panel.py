@@ -113,14 +113,19 @@ class AdaptationPanel(Panel):
         if self.reset.isEnabled() and self._confirm(self):
             self._send("reset")
 
-    def refresh(self, state: DashboardState) -> None:
-        """Show how adaptation stands."""
-        self._figures(state)
+    def decide(self, state: DashboardState) -> str:
+        """Say what buttons and keys do now, also while the panel cannot be seen; gives why they do nothing."""
         why = self._why_not(state)
         paused = state.status is not None and state.status.adaptation.paused
         self.pause.setEnabled(not why and not paused)
         self.resume.setEnabled(not why and paused)
         self.reset.setEnabled(not why)
+        return why
+
+    def refresh(self, state: DashboardState) -> None:
+        """Show how adaptation stands."""
+        self._figures(state)
+        why = self.decide(state)
         last = "" if state.status is None else state.status.adaptation.last_reason
         set_text(self.why, why or (f"last decision: {shown(last, 100)}" if last else ""))
         if self._of is not state.layout:

@@ -144,6 +144,7 @@ class DashboardWindow(QMainWindow):
         if self.windowTitle() != title:
             self.setWindowTitle(title)
         self.annotations.refresh(state)
+        self.adaptation.decide(state)
         for panel in self.panels:
             if panel.isVisible():
                 panel.refresh(state)
