@@ -13,9 +13,12 @@ memory, which takes more of the processor than a graphics card would.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import csv
+import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -29,6 +32,9 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import numpy as np
 from live_soak import prepare
+
+from rtemo.clock import VirtualClock
+from rtemo.telemetry import SessionLayout, SessionStatus
 
 RESULTS = Path(__file__).with_name("results") / "dashboard_cost.json"
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,3 +125,132 @@ def beside_a_session(stretches: int, stretch_s: float) -> dict[str, object]:
         "age": {name: percentiles(of) for name, of in ages.items()},
         "process": {"share_of_a_core": [round(share, 3) for share in shares]},
     }
+
+
+def frames(seconds: float) -> dict[str, object]:
+    """How long frames take, and what part of a core ten of them a second are, by what is seen."""
+    from PySide6.QtWidgets import QApplication
+
+    from rtemo.dashboard.app import FRAME_BUDGET_S
+    from rtemo.dashboard.messages import Attached, PredictionsSeen, SamplesSeen, StatusSeen, StreamOpened
+    from rtemo.dashboard.state import DashboardState
+    from rtemo.dashboard.window import DashboardWindow, Ports
+
+    application = QApplication.instance() or QApplication([])
+    labels = [f"{row}{place}" for row in ("Fp", "AF", "F", "FC", "C", "CP", "P", "PO", "O") for place in "123456z"]
+    channels = tuple(labels[:62])
+    layout = layout_of(channels)
+    rates = {"view:eeg": (channels, 1000), "view:eye": (("x", "y", "pupil"), 120), "view:pps": (PERIPHERAL, 256)}
+    generator = np.random.default_rng(0)
+    clock = VirtualClock(1000.0)
+    state = DashboardState(clock)
+    state.take(Attached(layout))
+    for key, (names, rate_hz) in rates.items():
+        state.take(StreamOpened(key, names, ("uV",) * len(names), float(rate_hz)))
+    ports = Ports(send=lambda command, text: None, beep=lambda: None)
+    window = DashboardWindow(state, ports, budget_s=FRAME_BUDGET_S)
+    window.signals.count.setCurrentIndex(window.signals.count.count() - 1)
+    window.resize(1920, 1080)
+    window.show()
+    found: dict[str, object] = {}
+    hour = clock.now_s() - np.arange(3600.0, 0.0, -1.0)
+    state.take(PredictionsSeen(hour, predictions(generator, len(hour))))
+    for tab in range(window.tabs.count()):
+        window.tabs.setCurrentIndex(tab)
+        took: list[float] = []
+        began_s = 0.0
+        for number in range(round((seconds + WARM_UP_S) / FRAME_S)):
+            if number == round(WARM_UP_S / FRAME_S):
+                took, began_s = [], time.process_time()
+            clock.advance(FRAME_S)
+            now_s = clock.now_s()
+            messages = [
+                SamplesSeen(
+                    key,
+                    now_s - FRAME_S + np.arange(rate_hz // 10) / rate_hz,
+                    generator.normal(0, 10, (rate_hz // 10, len(names))).astype(np.float32),
+                )
+                for key, (names, rate_hz) in rates.items()
+            ]
+            if number % 10 == 0:
+                messages.append(PredictionsSeen(np.array([now_s]), predictions(generator, 1)))
+            messages.append(StatusSeen(status_at(now_s, rates), now_s))
+            start_s = time.perf_counter()
+            for message in messages:
+                state.take(message)
+            window.draw()
+            application.processEvents()
+            took.append(time.perf_counter() - start_s)
+        share = (time.process_time() - began_s) / seconds
+        found[window.tabs.tabText(tab)] = percentiles(took) | {"share_of_a_core": round(share, 3)}
+    window.close()
+    return found
+
+
+PERIPHERAL = tuple(f"P{number}" for number in range(1, 9))
+WARM_UP_S = 5.0
+
+
+def layout_of(channels: tuple[str, ...]) -> SessionLayout:
+    """A session with three views."""
+    bands = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 14), "beta": (14, 31), "gamma": (31, 50)}
+    return SessionLayout.model_validate(
+        {
+            "version": 1,
+            "session": "sub-01-ses-1",
+            "token": "token",
+            "hostname": "here",
+            "labels": ("negative", "neutral", "positive"),
+            "length_s": 1.0,
+            "hop_s": 1.0,
+            "views": (
+                {"name": "eeg", "stream": "view:eeg", "features": "differential-entropy", "channels": channels}
+                | {"bands": bands},
+                {"name": "eye", "stream": "view:eye", "features": "eye", "channels": ("x", "y", "pupil")}
+                | {"columns": {"x": "x", "y": "y"}},
+                {"name": "pps", "stream": "view:pps", "features": "statistics", "channels": PERIPHERAL},
+            ),
+        }
+    )
+
+
+def predictions(generator: np.random.Generator, windows: int) -> np.ndarray:
+    """Predictions of three labels and views, of which one is missing now and then."""
+    p, shadow, weights = (generator.dirichlet((2, 2, 2), windows) for _ in range(3))
+    available = (generator.random((windows, 3)) > 0.02).astype(float)
+    return np.hstack([p, shadow, weights, weights * 0.3, available, available, np.full((windows, 1), 0.005)])
+
+
+def status_at(now_s: float, rates: dict[str, tuple[tuple[str, ...], int]]) -> SessionStatus:
+    """All is well."""
+    streams = [
+        {"key": key, "name": key[5:], "views": (key[5:],), "state": "live", "age_s": 0.02, "rate_hz": rate_hz}
+        | {"nominal_hz": rate_hz, "samples": 1000, "late": 0, "rejected": 0}
+        for key, (_, rate_hz) in rates.items()
+    ]
+    window = {"index": int(now_s), "stop_s": now_s, "label": "neutral", "spread": 0.02}
+    adaptation = {"mode": "guarded", "learnt": 10, "updates": 1}
+    return SessionStatus.model_validate(
+        {"now_s": now_s, "elapsed_s": 4000.0, "streams": streams, "window": window, "predicted": 4000, "skipped": 0}
+        | {"age_p50_s": 0.005, "age_p99_s": 0.007, "adaptation": adaptation}
+    )
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few minutes; nothing is saved")
+    options = parser.parse_args()
+    found: dict[str, object] = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "frames": frames(10.0 if options.quick else 30.0),
+    }
+    print(json.dumps(found, indent=2), flush=True)
+    found |= beside_a_session(2 if options.quick else 8, 50.0 if options.quick else 60.0)
+    print(json.dumps(found, indent=2))
+    if not options.quick:
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

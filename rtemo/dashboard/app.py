@@ -24,6 +24,7 @@ from rtemo.dashboard.window import DashboardWindow, Ports
 TAKE_EVERY_MS: Final = 50
 DRAW_EVERY_MS: Final = 100
 INTERPRET_EVERY_MS: Final = 200
+FRAME_BUDGET_S: Final = 0.004
 
 
 def run(
@@ -62,7 +63,11 @@ def run(
     state = DashboardState(LslClock())
     feed.start()
     window = DashboardWindow(
-        state, Ports(send=feed.send, choose=feed.choose), theme=theme or desktop_theme(), scale=scale
+        state,
+        Ports(send=feed.send, choose=feed.choose),
+        theme=theme or desktop_theme(),
+        scale=scale,
+        budget_s=FRAME_BUDGET_S,
     )
     failed: list[BaseException] = []
 

@@ -13,7 +13,7 @@ from rtemo.types import Floats
 
 TRAIL_S = 3.0
 OLD_S = 0.5
-POINTS = 180
+POINTS = 60
 NORMALISED = 1.5
 """Coordinates that are hardly larger are fractions of a screen."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QComboBox, QPushButton
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
 from rtemo.dashboard.state import DashboardState
@@ -32,7 +33,6 @@ class SignalsPanel(Panel):
         self._heights: dict[str, float] = {}
         self._drawn: tuple[object, ...] = ()
         self._rows: tuple[object, ...] = ()
-        self._texts: list[pg.TextItem] = []
         self.streams = QComboBox()
         self.streams.setAccessibleName("Stream")
         self.streams.currentIndexChanged.connect(lambda _: self._begin())
@@ -62,7 +62,13 @@ class SignalsPanel(Panel):
         for curve in (self.curve, self.bad_curve):
             curve.setSegmentedLineMode("on")
             item.addItem(curve)
-        self.body.addWidget(self.plot, 1)
+        item.disableAutoRange()
+        self.names = _Names(item, theme)
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        row.addWidget(self.names)
+        row.addWidget(self.plot, 1)
+        self.body.addLayout(row, 1)
         self.set_theme(theme, 1.0)
 
     def _button(self, text: str, tip: str, clicked: object) -> None:
@@ -82,7 +88,7 @@ class SignalsPanel(Panel):
     @property
     def struck(self) -> tuple[str, ...]:
         """Labels of shown channels that are struck out."""
-        return tuple(text.toPlainText() for text in self._texts if text.textItem.font().strikeOut())
+        return tuple(label for label, bad in self.names.rows if bad)
 
     def change_gain(self, factor: float) -> None:
         """Make traces higher or lower."""
@@ -124,6 +130,7 @@ class SignalsPanel(Panel):
         super().set_theme(theme, scale)
         self._scale = scale
         self._drawn, self._rows = (), ()
+        self.names.theme, self.names.scale = theme, scale
         self.plot.setBackground(theme.panel)
         self.curve.setPen(pg.mkPen(theme.text, width=1))
         self.bad_curve.setPen(pg.mkPen(theme.critical, width=1))
@@ -197,23 +204,47 @@ class SignalsPanel(Panel):
             return
         self._rows = rows
         item = self.plot.getPlotItem()
-        for text in self._texts:
-            item.removeItem(text)
-        self._texts = []
-        font = QFont(self.font())
-        font.setPointSizeF(max(6.0, min(9.0, 150.0 / max(len(labels), 1))) * self._scale)
-        for label, bad, row in zip(labels, struck.tolist(), offset.tolist(), strict=True):
-            text = pg.TextItem(
-                shown(label, 12), color=self.theme.critical if bad else self.theme.muted, anchor=(1, 0.5)
-            )
-            styled = QFont(font)
-            styled.setStrikeOut(bad)
-            text.setFont(styled)
-            text.setPos(-seconds, row)
-            item.addItem(text, ignoreBounds=True)
-            self._texts.append(text)
-        item.setXRange(-seconds * 1.09, 0, padding=0)
+        item.setXRange(-seconds, 0, padding=0.005)
         item.setYRange(0, max(len(labels), 1), padding=0.01)
+        self.names.show_rows(tuple(zip((shown(label, 12) for label in labels), struck.tolist(), strict=True)))
+
+
+class _Names(QWidget):
+    """Names of channels beside their traces, struck out where they are bad; painted only where they change."""
+
+    def __init__(self, plot: pg.PlotItem, theme: Theme) -> None:
+        super().__init__()
+        self._plot, self.theme, self.scale = plot, theme, 1.0
+        self.rows: tuple[tuple[str, bool], ...] = ()
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+
+    def show_rows(self, rows: tuple[tuple[str, bool], ...]) -> None:
+        """Name the rows, the uppermost first."""
+        self.rows = rows
+        measured = QFontMetricsF(self._font(False))
+        widest = max((measured.horizontalAdvance(name) for name, _ in rows), default=0.0)
+        self.setFixedWidth(round(widest) + 8)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        painter = QPainter(self)
+        room = self._plot.getViewBox().sceneBoundingRect()
+        # The plot leaves a hundredth free above and below.
+        height = room.height() / (max(len(self.rows), 1) * 1.02)
+        top = room.top() + 0.01 * max(len(self.rows), 1) * height
+        for number, (name, bad) in enumerate(self.rows):
+            painter.setFont(self._font(bad))
+            painter.setPen(QColor(self.theme.critical if bad else self.theme.muted))
+            middle = top + (number + 0.5) * height
+            where = QRectF(0, middle - 10 * self.scale, self.width() - 4, 20 * self.scale)
+            painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
+        painter.end()
+
+    def _font(self, bad: bool) -> QFont:
+        font = QFont(self.font())
+        font.setPointSizeF(max(6.0, min(9.0, 150.0 / max(len(self.rows), 1))) * self.scale)
+        font.setStrikeOut(bad)
+        return font
 
 
 def _median(values: NDArray[np.floating]) -> Singles:

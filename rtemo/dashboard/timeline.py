@@ -7,13 +7,14 @@ from typing import Final
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QBrush, QColor
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QPen
 from PySide6.QtWidgets import QPushButton
 
 from rtemo.dashboard.history import stretches
 from rtemo.dashboard.panel import Panel, shown
 from rtemo.dashboard.state import DashboardState
+from rtemo.dashboard.strokes import Line, Rectangles, Strokes
 from rtemo.dashboard.theme import Theme
 from rtemo.types import Floats
 
@@ -25,7 +26,8 @@ AHEAD: Final = 0.02
 MOST_BARS: Final = 900
 MOST_TEXTS: Final = 16
 LANE_TOP, LANE_HEIGHT = 1.03, 0.14
-DRAW_EVERY_S: Final = 0.5
+DRAW_EVERY_S: Final = 1.0
+SCALES = (0.1, 0.2, 0.5, 1.0)
 SPACINGS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 TICK_PX: Final = 90.0
 """Room that a tick's text is given."""
@@ -75,6 +77,7 @@ class TimelinePanel(Panel):
         self.following = True
         self.span_s = SPAN_S
         self._drawn: tuple[object, ...] = ()
+        self._drawn_s = -math.inf
         self._origin_s = 0.0
         self._setting = False
         self.follow_button = QPushButton("Following")
@@ -88,6 +91,7 @@ class TimelinePanel(Panel):
         self.graphics.setMinimumHeight(200)
         self.body.addWidget(self.graphics, 1)
         self.plots: dict[str, pg.PlotItem] = {}
+        self.strokes: dict[str, Strokes] = {}
         for row, (name, title, stretch) in enumerate(
             (("p", "p(label)", 6), ("c", "contrib.", 3), ("w", "weight", 3), ("there", "there", 2))
         ):
@@ -98,8 +102,10 @@ class TimelinePanel(Panel):
             plot.setMouseEnabled(x=True, y=False)
             plot.getAxis("left").setWidth(62)
             if name != "there":
-                plot.getAxis("bottom").setStyle(showValues=False)
-                plot.getAxis("bottom").setHeight(6)
+                plot.hideAxis("bottom")
+            plot.disableAutoRange()
+            self.strokes[name] = Strokes()
+            plot.addItem(self.strokes[name], ignoreBounds=True)
             if row:
                 plot.setXLink(self.plots["p"])
             plot.getAxis("left").enableAutoSIPrefix(False)
@@ -117,7 +123,9 @@ class TimelinePanel(Panel):
         box.sigRangeChangedManually.connect(lambda *_: self._panned())
         for plot in list(self.plots.values())[1:]:
             plot.getViewBox().sigRangeChangedManually.connect(lambda *_: self._panned())
-        self._items: list[tuple[pg.PlotItem, object]] = []
+        self._texts: list[pg.TextItem] = []
+        self._scale_c = 0.0
+        self._lanes: tuple[str, ...] = ()
         self.set_theme(theme, 1.0)
 
     @property
@@ -148,27 +156,23 @@ class TimelinePanel(Panel):
         self._drawn = ()
 
     def refresh(self, state: DashboardState) -> None:
-        """Draw what is new, twice a second at most."""
+        """Draw what is new, once a second at most."""
         now_s = state.now_s()
         if self.following and math.isfinite(now_s):
             low, high = self.visible_range
             right = now_s + AHEAD * self.span_s
-            if not high - 0.6 * AHEAD * self.span_s <= right <= high + DRAW_EVERY_S or high - low != self.span_s:
+            if not high - DRAW_EVERY_S <= right <= high + DRAW_EVERY_S or abs(high - low - self.span_s) > 1e-3:
                 self._set_range(right - self.span_s, right)
         if state.status is not None:
             self._set_origin(state.status.now_s - state.status.elapsed_s)
         low, high = self.visible_range
-        mark = (
-            id(state.predictions),
-            state.predictions.revision,
-            state.trials.revision,
-            len(state.annotations),
-            round(low, 1),
-            round(high, 1),
-            self.theme.name,
-        )
-        if mark != self._drawn:
-            self._drawn = mark
+        seen = (id(state.predictions), round(low, 1), round(high, 1), self.theme.name)
+        known = (state.predictions.revision, state.trials.revision, len(state.annotations))
+        if (*seen, *known) == self._drawn:
+            return
+        due = not math.isfinite(now_s) or not abs(now_s - self._drawn_s) < DRAW_EVERY_S
+        if due or seen != self._drawn[: len(seen)]:
+            self._drawn, self._drawn_s = (*seen, *known), now_s
             self._draw(state, low, high)
 
     def set_theme(self, theme: Theme, scale: float) -> None:
@@ -218,142 +222,154 @@ class TimelinePanel(Panel):
                 axis.picture = None
                 axis.update()
 
-    def _add(self, plot: str, item: object) -> None:
-        self.plots[plot].addItem(item)
-        self._items.append((self.plots[plot], item))
-
     def _draw(self, state: DashboardState, low: float, high: float) -> None:
-        for plot, item in self._items:
-            plot.removeItem(item)
-        self._items.clear()
+        rectangles: dict[str, list[Rectangles]] = {name: [] for name in self.plots}
+        lines: dict[str, list[Line]] = {name: [] for name in self.plots}
+        labels: list[tuple[str, float, float, object, bool]] = []
         layout, history = state.layout, state.predictions
-        if layout is None:
-            return
-        first, last = np.searchsorted(history.stop_s, [low, high + layout.hop_s])
-        step = max(1, math.ceil((last - first) / MOST_BARS))
-        # Counted from the session's beginning: the same windows are shown, wherever the edge lies.
-        offset = -(history.revision - len(history) + first) % step
-        at = slice(first + offset, last, step)
-        stop_s = history.stop_s[at]
-        if len(stop_s):
-            width = step * layout.hop_s
-            self._probabilities(state, at, stop_s, width)
-            self._views(state, at, stop_s, width)
-        self._sensors(state, low, high)
-        self._trials(state, low, high)
+        if layout is not None:
+            first, last = np.searchsorted(history.stop_s, [low, high + layout.hop_s])
+            step = max(1, math.ceil((last - first) / MOST_BARS))
+            # Counted from the session's beginning: the same windows are shown, wherever the edge lies.
+            offset = -(history.revision - len(history) + first) % step
+            at = slice(first + offset, last, step)
+            stop_s = history.stop_s[at]
+            if len(stop_s):
+                width = step * layout.hop_s
+                self._probabilities(state, at, stop_s, width, rectangles["p"], lines["p"])
+                self._views(state, at, stop_s, width, lines)
+            self._sensors(state, low, high, rectangles)
+            self._trials(state, low, high, rectangles["p"], lines["p"], labels)
+        for name, strokes in self.strokes.items():
+            bottom, top = self.plots[name].getViewBox().viewRange()[1]
+            strokes.put(rectangles[name], lines[name], QRectF(low, bottom, high - low, top - bottom))
+        self._write(labels)
 
-    def _probabilities(self, state: DashboardState, at: slice, stop_s: Floats, width: float) -> None:
+    def _probabilities(
+        self,
+        state: DashboardState,
+        at: slice,
+        stop_s: Floats,
+        width: float,
+        rectangles: list[Rectangles],
+        lines: list[Line],
+    ) -> None:
         history, theme = state.predictions, self.theme
         p = history.probabilities[at]
         nobody = ~history.available[at].any(axis=1)
         whole = np.isfinite(p).all(axis=1)
         upper = np.cumsum(p, axis=1)
         for number in range(p.shape[1]):
-            for chosen, brush in (
-                (whole & ~nobody, pg.mkBrush(theme.of_class(number))),
-                # Without a sensor there is the prior alone, which nobody feels.
-                (whole & nobody, QBrush(QColor(theme.of_class(number)), Qt.BrushStyle.Dense6Pattern)),
-            ):
-                if chosen.any():
-                    bars = pg.BarGraphItem(
-                        x0=stop_s[chosen] - width,
-                        width=width,
-                        y0=upper[chosen, number] - p[chosen, number],
-                        height=p[chosen, number],
-                        brush=brush,
-                        pen=pg.mkPen(None),
-                    )
-                    self._add("p", bars)
+            colour = QColor(theme.of_class(number))
+            # Without a sensor there is the prior alone, which nobody feels.
+            for chosen, pattern in ((~nobody, Qt.BrushStyle.SolidPattern), (nobody, Qt.BrushStyle.Dense6Pattern)):
+                seen = whole & chosen
+                bottom, height = (upper[seen, number] - p[seen, number]), p[seen, number]
+                rectangles.append(Rectangles(stop_s[seen] - width, width, bottom, height, QBrush(colour, pattern)))
         shadow = np.cumsum(history.shadow[at], axis=1)[:, :-1]
-        differs = np.isfinite(shadow).all(axis=1)
-        for number in range(shadow.shape[1]):
-            x, y = _steps(stop_s, width, np.where(differs, shadow[:, number], np.nan))
-            self._add("p", pg.PlotCurveItem(x, y, pen=pg.mkPen(theme.text, width=1), connect="finite"))
+        pen = pg.mkPen(theme.text, width=1)
+        lines += [Line(*_steps(stop_s, width, shadow[:, number]), pen) for number in range(shadow.shape[1])]
 
-    def _views(self, state: DashboardState, at: slice, stop_s: Floats, width: float) -> None:
+    def _views(
+        self, state: DashboardState, at: slice, stop_s: Floats, width: float, lines: dict[str, list[Line]]
+    ) -> None:
         history, theme = state.predictions, self.theme
         available = history.available[at]
         contributions = np.where(available, history.contributions[at], np.nan)
         weights = np.where(available, history.weights[at], np.nan)
+        zero = np.array([stop_s[0] - width, stop_s[-1]])
+        lines["c"].append(Line(zero, np.zeros(2), pg.mkPen(theme.line, width=1)))
         for number in range(available.shape[1]):
             pen = pg.mkPen(theme.of_view(number), width=1)
             for plot, values in (("c", contributions), ("w", weights)):
-                x, y = _steps(stop_s, width, values[:, number])
-                self._add(plot, pg.PlotCurveItem(x, y, pen=pen, connect="finite"))
+                lines[plot].append(Line(*_steps(stop_s, width, values[:, number]), pen))
         largest = float(np.nanmax(np.abs(contributions), initial=0.1)) if np.isfinite(contributions).any() else 0.1
-        self.plots["c"].setYRange(-largest, largest, padding=0.05)
-        zero = pg.PlotCurveItem([stop_s[0] - width, stop_s[-1]], [0, 0], pen=pg.mkPen(theme.line, width=1))
-        self._add("c", zero)
+        # In few steps, so that the scale does not jump from window to window.
+        scale = next((scale for scale in SCALES if scale >= largest), largest)
+        if scale != self._scale_c:
+            self._scale_c = scale
+            self.plots["c"].setYRange(-scale, scale, padding=0.05)
 
-    def _sensors(self, state: DashboardState, low: float, high: float) -> None:
+    def _sensors(self, state: DashboardState, low: float, high: float, rectangles: dict[str, list[Rectangles]]) -> None:
         """A lane a view: full where it was there, hatched where it was missing, and empty where there was no window."""
         history, theme = state.predictions, self.theme
         views, hop_s = history.views, state.layout.hop_s if state.layout is not None else 1.0
         lanes = len(views)
-        plot = self.plots["there"]
-        plot.setYRange(-0.5, max(lanes - 0.5, 0.5), padding=0.02)
-        plot.getAxis("left").setTicks([[(lanes - 1 - n, shown(view, 9)) for n, view in enumerate(views)]])
+        if self._lanes != views:
+            self._lanes = views
+            self.plots["there"].setYRange(-0.5, max(lanes - 0.5, 0.5), padding=0.02)
+            ticks = [(lanes - 1 - number, shown(view, 9)) for number, view in enumerate(views)]
+            self.plots["there"].getAxis("left").setTicks([ticks])
         if not len(history):
             return
         available = history.available
+        grey = QColor(theme.muted)
+        hatched, edge = QBrush(grey, Qt.BrushStyle.BDiagPattern), pg.mkPen(grey, width=1)
+        shade = QColor(theme.muted)
+        shade.setAlpha(45)
         for number, view in enumerate(views):
-            lane = lanes - 1 - number
-            colour = QColor(theme.of_view(number))
-            missing = state.missing_stretches(view)
-            for spans, brush, pen in (
-                (stretches(history.stop_s, available[:, number], hop_s), QBrush(colour), pg.mkPen(None)),
-                (missing, QBrush(QColor(theme.muted), Qt.BrushStyle.BDiagPattern), pg.mkPen(theme.muted, width=1)),
-            ):
-                self._bars("there", _seen(spans, low, high), lane - 0.36, 0.72, brush, pen)
-            shade = QColor(theme.muted)
-            shade.setAlpha(45)
-            for name, bottom, height in (("c", -10.0, 20.0), ("w", -1.0, 3.0)):
-                self._bars(name, _seen(missing, low, high), bottom, height, QBrush(shade), pg.mkPen(None))
+            lane = lanes - 1 - number - 0.36
+            there = _seen(stretches(history.stop_s, available[:, number], hop_s), low, high)
+            missing = _seen(state.missing_stretches(view), low, high)
+            rectangles["there"].append(_spans(there, lane, 0.72, QBrush(QColor(theme.of_view(number)))))
+            rectangles["there"].append(_spans(missing, lane, 0.72, hatched, edge))
+            rectangles["c"].append(_spans(missing, -10.0, 20.0, QBrush(shade)))
+            rectangles["w"].append(_spans(missing, -1.0, 3.0, QBrush(shade)))
 
-    def _bars(
-        self, plot: str, spans: list[tuple[float, float]], bottom: float, height: float, brush: QBrush, pen: object
+    def _trials(
+        self,
+        state: DashboardState,
+        low: float,
+        high: float,
+        rectangles: list[Rectangles],
+        lines: list[Line],
+        labels: list[tuple[str, float, float, object, bool]],
     ) -> None:
-        if spans:
-            starts = np.array([start for start, _ in spans])
-            widths = np.array([stop - start for start, stop in spans])
-            bars = pg.BarGraphItem(x0=starts, width=widths, y0=bottom, height=height, brush=brush, pen=pen)
-            bars.setZValue(-10 if plot in ("c", "w") else 0)
-            self._add(plot, bars)
-
-    def _trials(self, state: DashboardState, low: float, high: float) -> None:
         theme, layout = self.theme, state.layout
         now_s = state.now_s()
         assert layout is not None
-        texts = 0
         for trial in state.trials.trials:
             stop_s = trial.stop_s if trial.stop_s is not None else max(now_s, trial.start_s)
             if stop_s < low or trial.start_s > high or trial.label not in layout.labels:
                 continue
-            number = layout.labels.index(trial.label)
-            colour = QColor(theme.of_class(number))
-            self._bars("p", [(trial.start_s, stop_s)], LANE_TOP, LANE_HEIGHT, QBrush(colour), pg.mkPen(theme.panel))
-            wide = (min(stop_s, high) - max(trial.start_s, low)) / (high - low)
-            if texts < MOST_TEXTS and wide * self.graphics.width() > 8 * len(trial.label):
-                texts += 1
-                text = pg.TextItem(shown(trial.label, 24), color=_on(colour), anchor=(0, 0.5))
-                text.setPos(max(trial.start_s, low), LANE_TOP + LANE_HEIGHT / 2)
-                self._add("p", text)
+            colour = QColor(theme.of_class(layout.labels.index(trial.label)))
+            span = [(trial.start_s, stop_s)]
+            rectangles.append(_spans(span, LANE_TOP, LANE_HEIGHT, QBrush(colour), pg.mkPen(theme.panel)))
+            start_s = max(trial.start_s, low)
+            wide = (min(stop_s, high) - start_s) / (high - low)
+            if len(labels) < MOST_TEXTS and wide * self.graphics.width() > 9 * len(trial.label):
+                labels.append((trial.label, start_s, LANE_TOP + LANE_HEIGHT / 2, _on(colour), False))
         markers = np.array([m.stamp_s for m in state.trials.markers if low <= m.stamp_s <= high][-500:])
-        if len(markers):
-            x = np.repeat(markers, 2)
-            y = np.tile([0.0, LANE_TOP], len(markers))
-            self._add("p", pg.PlotCurveItem(x, y, pen=pg.mkPen(theme.line, width=1), connect="pairs"))
+        y = np.tile([0.0, LANE_TOP], len(markers))
+        lines.append(Line(np.repeat(markers, 2), y, pg.mkPen(theme.line, width=1), pairs=True))
         notes = [note for note in state.annotations if low <= note.stamp_s <= high][-MOST_TEXTS:]
-        if notes:
-            at = [note.stamp_s for note in notes]
-            points = pg.ScatterPlotItem(
-                at, [0.06] * len(at), symbol="t1", size=10, brush=pg.mkBrush(theme.text), pen=pg.mkPen(theme.panel)
-            )
-            self._add("p", points)
-            for note in notes:
-                text = pg.TextItem(shown(note.text, 24), color=theme.text, anchor=(0, 1), fill=pg.mkBrush(theme.panel))
-                text.setPos(note.stamp_s, 0.1)
-                self._add("p", text)
+        stamps = np.array([note.stamp_s for note in notes])
+        y = np.tile([0.0, 0.3], len(notes))
+        lines.append(Line(np.repeat(stamps, 2), y, pg.mkPen(theme.text, width=1), pairs=True))
+        labels += [(note.text, note.stamp_s, 0.3, theme.text, True) for note in notes]
+
+    def _write(self, labels: list[tuple[str, float, float, object, bool]]) -> None:
+        """Texts at their places; those that are there already are used again."""
+        while len(self._texts) < len(labels):
+            text = pg.TextItem("", anchor=(0, 0.5))
+            self.plots["p"].addItem(text, ignoreBounds=True)
+            self._texts.append(text)
+        for text, label in zip(self._texts, labels, strict=False):
+            said, x, y, colour, boxed = label
+            text.fill = pg.mkBrush(self.theme.panel if boxed else None)
+            text.setColor(colour)
+            if text.toPlainText() != shown(said, 24):
+                text.setPlainText(shown(said, 24))
+            text.setPos(x, y)
+        for number, text in enumerate(self._texts):
+            text.setVisible(number < len(labels))
+
+
+def _spans(
+    spans: list[tuple[float, float]], bottom: float, height: float, brush: QBrush, pen: QPen | None = None
+) -> Rectangles:
+    starts = np.array([start for start, _ in spans])
+    return Rectangles(starts, np.array([stop - start for start, stop in spans]), bottom, height, brush, pen)
 
 
 def _steps(stop_s: Floats, width: float, values: Floats) -> tuple[Floats, Floats]:

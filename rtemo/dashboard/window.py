@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class DashboardWindow(QMainWindow):
         Of all writing.
     clock : callable
         Seconds of any clock: for what blinks and beeps.
+    budget_s : float
+        A frame that has taken so long leaves other panels for the next; emotion and sensors are in every frame.
     """
 
     def __init__(
@@ -100,8 +103,10 @@ class DashboardWindow(QMainWindow):
         theme: ThemeName = "dark",
         scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        budget_s: float = math.inf,
     ) -> None:
         super().__init__()
+        self.budget_s = budget_s
         self.state, self._ports, self._clock = state, ports, clock
         self.theme, self.scale = THEMES[theme], scale
         self.setWindowTitle(TITLE)
@@ -127,6 +132,8 @@ class DashboardWindow(QMainWindow):
             self.adaptation,
             self.events,
         )
+        self._at_once, self._in_turn = self.panels[:2], self.panels[2:]
+        self._turn = 0
         self._lay_out()
         self.help = HelpOverlay(self)
         self._bind()
@@ -145,9 +152,18 @@ class DashboardWindow(QMainWindow):
             self.setWindowTitle(title)
         self.annotations.refresh(state)
         self.adaptation.decide(state)
-        for panel in self.panels:
-            if panel.isVisible():
-                panel.refresh(state)
+        for panel in self._at_once:
+            panel.refresh(state)
+        began_s = time.perf_counter()
+        turns = len(self._in_turn)
+        for number in range(turns):
+            each = self._in_turn[(self._turn + number) % turns]
+            if each.isVisible():
+                each.refresh(state)
+                if time.perf_counter() - began_s > self.budget_s:
+                    # The others' turn comes first in the next frame.
+                    self._turn = (self._turn + number + 1) % turns
+                    break
 
     def apply_theme(self) -> None:
         """Put colours and sizes in force."""
