@@ -6,6 +6,7 @@ memory, which takes more of the processor than a graphics card would.
 * **Frames**: a window of 1920 x 1080 with every panel open, in this process; 62 channels at 1000 Hz, gaze at 120 Hz and
   eight peripheral channels at 256 Hz come in pieces of a tenth of a second, as they do over LSL. Each frame counts from
   the messages that wait to the last pixel.
+* **Memory** of that process over eight simulated hours.
 * **Process**: processor time of ``rtemo dashboard`` beside a live session, from /proc.
 * **Session**: one live session that predicts ten times a second, watched in every second stretch of a minute. ``age_s``
   of its predictions, watched and unwatched; the ten seconds around a dashboard's start and end count by themselves.
@@ -31,7 +32,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import numpy as np
-from live_soak import prepare
+from live_soak import prepare, resident_mb
 
 from rtemo.clock import VirtualClock
 from rtemo.telemetry import SessionLayout, SessionStatus
@@ -127,66 +128,108 @@ def beside_a_session(stretches: int, stretch_s: float) -> dict[str, object]:
     }
 
 
+class Watched:
+    """A window on a session that is made up, in virtual time."""
+
+    def __init__(self) -> None:
+        from PySide6.QtWidgets import QApplication
+
+        from rtemo.dashboard.app import FRAME_BUDGET_S
+        from rtemo.dashboard.messages import Attached, PredictionsSeen, StreamOpened
+        from rtemo.dashboard.state import DashboardState
+        from rtemo.dashboard.window import DashboardWindow, Ports
+
+        self.application = QApplication.instance() or QApplication([])
+        rows = ("Fp", "AF", "F", "FC", "C", "CP", "P", "PO", "O")
+        channels = tuple(f"{row}{place}" for row in rows for place in "123456z")[:62]
+        self.streams = {"view:eeg": (channels, 1000), "view:eye": (("x", "y", "pupil"), 120)}
+        self.streams["view:pps"] = (PERIPHERAL, 256)
+        self.generator = np.random.default_rng(0)
+        self.clock = VirtualClock(5000.0)
+        self.state = DashboardState(self.clock)
+        self.state.take(Attached(layout_of(channels)))
+        for key, (names, rate_hz) in self.streams.items():
+            self.state.take(StreamOpened(key, names, ("uV",) * len(names), float(rate_hz)))
+        self.state.take(PredictionsSeen(self.clock.now_s() - np.arange(3600.0, 0.0, -1.0), self.predictions(3600)))
+        ports = Ports(send=lambda command, text: None, beep=lambda: None)
+        self.window = DashboardWindow(self.state, ports, budget_s=FRAME_BUDGET_S)
+        self.window.signals.count.setCurrentIndex(self.window.signals.count.count() - 1)
+        self.window.resize(1920, 1080)
+        self.window.show()
+
+    def predictions(self, windows: int) -> np.ndarray:
+        """Of three labels and views; each view is missing for some minutes of an hour."""
+        p, shadow, weights = (self.generator.dirichlet((2, 2, 2), windows) for _ in range(3))
+        second = self.clock.now_s() - np.arange(windows)[::-1]
+        available = np.column_stack([(second // 60 + 7 * view) % 20 > 0 for view in range(3)]).astype(float)
+        rest = [weights * 0.3, available, available, np.full((windows, 1), 0.005)]
+        return np.hstack([p, shadow, weights * available, *rest])
+
+    def pass_by(self, step_s: float) -> list[object]:
+        """What is said of a stretch of time, of whose end a tenth of a second of signals comes."""
+        from rtemo.dashboard.messages import EventSeen, EventsSeen, PredictionsSeen, SamplesSeen, StatusSeen
+
+        before_s = self.clock.now_s()
+        self.clock.advance(step_s)
+        now_s = self.clock.now_s()
+        messages: list[object] = []
+        for key, (names, rate_hz) in self.streams.items():
+            stamps_s = now_s - FRAME_S + np.arange(rate_hz // 10) / rate_hz
+            samples = self.generator.normal(0, 10, (rate_hz // 10, len(names))).astype(np.float32)
+            messages.append(SamplesSeen(key, stamps_s, samples))
+        windows = np.arange(np.ceil(before_s), np.ceil(now_s))
+        if len(windows):
+            messages.append(PredictionsSeen(windows, self.predictions(len(windows))))
+            messages.append(EventsSeen((EventSeen(now_s, "adaptation-update", {"window": int(now_s)}),)))
+        messages.append(StatusSeen(status_at(now_s, self.streams), now_s))
+        return messages
+
+    def frame(self, messages: list[object]) -> None:
+        """From the messages that wait to the last pixel."""
+        for message in messages:
+            self.state.take(message)  # type: ignore[arg-type]
+        self.window.draw()
+        self.application.processEvents()
+
+
 def frames(seconds: float) -> dict[str, object]:
     """How long frames take, and what part of a core ten of them a second are, by what is seen."""
-    from PySide6.QtWidgets import QApplication
-
-    from rtemo.dashboard.app import FRAME_BUDGET_S
-    from rtemo.dashboard.messages import Attached, PredictionsSeen, SamplesSeen, StatusSeen, StreamOpened
-    from rtemo.dashboard.state import DashboardState
-    from rtemo.dashboard.window import DashboardWindow, Ports
-
-    application = QApplication.instance() or QApplication([])
-    labels = [f"{row}{place}" for row in ("Fp", "AF", "F", "FC", "C", "CP", "P", "PO", "O") for place in "123456z"]
-    channels = tuple(labels[:62])
-    layout = layout_of(channels)
-    rates = {"view:eeg": (channels, 1000), "view:eye": (("x", "y", "pupil"), 120), "view:pps": (PERIPHERAL, 256)}
-    generator = np.random.default_rng(0)
-    clock = VirtualClock(1000.0)
-    state = DashboardState(clock)
-    state.take(Attached(layout))
-    for key, (names, rate_hz) in rates.items():
-        state.take(StreamOpened(key, names, ("uV",) * len(names), float(rate_hz)))
-    ports = Ports(send=lambda command, text: None, beep=lambda: None)
-    window = DashboardWindow(state, ports, budget_s=FRAME_BUDGET_S)
-    window.signals.count.setCurrentIndex(window.signals.count.count() - 1)
-    window.resize(1920, 1080)
-    window.show()
+    watched = Watched()
     found: dict[str, object] = {}
-    hour = clock.now_s() - np.arange(3600.0, 0.0, -1.0)
-    state.take(PredictionsSeen(hour, predictions(generator, len(hour))))
-    for tab in range(window.tabs.count()):
-        window.tabs.setCurrentIndex(tab)
+    tabs = watched.window.tabs
+    for tab in range(tabs.count()):
+        tabs.setCurrentIndex(tab)
         took: list[float] = []
         began_s = 0.0
         for number in range(round((seconds + WARM_UP_S) / FRAME_S)):
             if number == round(WARM_UP_S / FRAME_S):
                 took, began_s = [], time.process_time()
-            clock.advance(FRAME_S)
-            now_s = clock.now_s()
-            messages = [
-                SamplesSeen(
-                    key,
-                    now_s - FRAME_S + np.arange(rate_hz // 10) / rate_hz,
-                    generator.normal(0, 10, (rate_hz // 10, len(names))).astype(np.float32),
-                )
-                for key, (names, rate_hz) in rates.items()
-            ]
-            if number % 10 == 0:
-                messages.append(PredictionsSeen(np.array([now_s]), predictions(generator, 1)))
-            messages.append(StatusSeen(status_at(now_s, rates), now_s))
+            messages = watched.pass_by(FRAME_S)
             start_s = time.perf_counter()
-            for message in messages:
-                state.take(message)
-            window.draw()
-            application.processEvents()
+            watched.frame(messages)
             took.append(time.perf_counter() - start_s)
         share = (time.process_time() - began_s) / seconds
-        found[window.tabs.tabText(tab)] = percentiles(took) | {"share_of_a_core": round(share, 3)}
-    window.close()
+        found[tabs.tabText(tab)] = percentiles(took) | {"share_of_a_core": round(share, 3)}
+    watched.window.close()
     return found
 
 
+def memory(hours: int) -> dict[str, object]:
+    """Resident memory of the window's process at each simulated hour, all panels having been seen."""
+    watched = Watched()
+    tabs = watched.window.tabs
+    resident = []
+    for hour in range(hours + 1):
+        for number in range(round(3600 / STEP_S)):
+            tabs.setCurrentIndex(number // 20 % tabs.count())
+            watched.frame(watched.pass_by(STEP_S))
+        resident.append(round(resident_mb(os.getpid()), 1))
+        print(f"hour {hour + 1}: {resident[-1]} MB", flush=True)
+    watched.window.close()
+    return {"resident_mb_by_hour": resident, "grown_mb": round(resident[-1] - resident[0], 1)}
+
+
+STEP_S = 8.0
 PERIPHERAL = tuple(f"P{number}" for number in range(1, 9))
 WARM_UP_S = 5.0
 
@@ -214,13 +257,6 @@ def layout_of(channels: tuple[str, ...]) -> SessionLayout:
     )
 
 
-def predictions(generator: np.random.Generator, windows: int) -> np.ndarray:
-    """Predictions of three labels and views, of which one is missing now and then."""
-    p, shadow, weights = (generator.dirichlet((2, 2, 2), windows) for _ in range(3))
-    available = (generator.random((windows, 3)) > 0.02).astype(float)
-    return np.hstack([p, shadow, weights, weights * 0.3, available, available, np.full((windows, 1), 0.005)])
-
-
 def status_at(now_s: float, rates: dict[str, tuple[tuple[str, ...], int]]) -> SessionStatus:
     """All is well."""
     streams = [
@@ -244,6 +280,7 @@ def main() -> None:
     found: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "frames": frames(10.0 if options.quick else 30.0),
+        "memory": memory(1 if options.quick else 8),
     }
     print(json.dumps(found, indent=2), flush=True)
     found |= beside_a_session(2 if options.quick else 8, 50.0 if options.quick else 60.0)

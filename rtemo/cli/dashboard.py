@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,9 @@ import typer
 
 from rtemo.cli.dashboard_process import no_display
 from rtemo.cli.network import Scope, SessionId, network_settings
+
+NICENESS = 10
+"""A session on the same machine comes first."""
 
 
 def dashboard(
@@ -48,6 +52,8 @@ def dashboard(
         )
     base = None if config is None else load_configuration(config).network
     network = network_settings(scope, session_id, base)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     from rtemo.dashboard.app import run
 
     code = run(

@@ -16,8 +16,6 @@ from rtemo.printable import printable
 if TYPE_CHECKING:
     from rtemo.config import NetworkSettings
 
-NICENESS = 10
-"""A session on the same machine comes first."""
 CLOSE_WITHIN_S = 2.0
 LOG = "dashboard.log"
 
@@ -65,9 +63,6 @@ class DashboardProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, without a shell
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
             )
-        if hasattr(os, "setpriority"):
-            with contextlib.suppress(ProcessLookupError):  # it may have ended already, as its log then says
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
 
     def close(self) -> str:
         """Ask it to close, and see to it. Idempotent.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -11,12 +12,13 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from rtemo.dashboard.messages import EventSeen
-from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.panel import ElidedLabel, Panel, set_text, shown
 from rtemo.dashboard.state import DashboardState, Link
 from rtemo.dashboard.theme import Theme
 from rtemo.dashboard.trials import Accuracy
@@ -68,13 +70,22 @@ class AdaptationPanel(Panel):
         self._seen = 0
         self._of: object = None
         self.values: dict[str, QLabel] = {}
-        grid = QGridLayout()
+        figures = QWidget()
+        grid = QGridLayout(figures)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(16)
         for row, (key, name) in enumerate(ROWS):
-            grid.addWidget(plain_label(name, "muted"), row, 0)
-            self.values[key] = plain_label("–", "strong")
+            grid.addWidget(ElidedLabel(name, "muted"), row, 0)
+            self.values[key] = ElidedLabel("–", "strong")
             grid.addWidget(self.values[key], row, 1)
+        grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
+        grid.setRowStretch(len(ROWS), 1)
+        # Figures may scroll away in a low window; the buttons below them do not.
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(figures)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         buttons = QHBoxLayout()
         self.pause = QPushButton("Pause (P)")
         self.resume = QPushButton("Resume (P)")
@@ -85,17 +96,16 @@ class AdaptationPanel(Panel):
         self.reset.clicked.connect(lambda _=False: self.ask_reset())
         buttons.addWidget(self.reset)
         buttons.addStretch(1)
-        self.why = plain_label("", "muted")
-        self.why.setWordWrap(True)
+        self.why = ElidedLabel("", "muted")
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
+        self.log.setMinimumWidth(20)
         self.log.setMaximumBlockCount(LINES)
         self.log.setAccessibleName("What the guard decided, and why")
         column = QVBoxLayout()
-        column.addLayout(grid)
+        column.addWidget(area, 1)
         column.addWidget(self.why)
         column.addLayout(buttons)
-        column.addStretch(1)
         sides = QHBoxLayout()
         sides.addLayout(column, 1)
         sides.addWidget(self.log, 1)

@@ -61,7 +61,6 @@ def run(
     mailbox = Mailbox()
     feed = Feed(network, session=session, post=mailbox.put)
     state = DashboardState(LslClock())
-    feed.start()
     window = DashboardWindow(
         state,
         Ports(send=feed.send, choose=feed.choose),
@@ -96,6 +95,7 @@ def run(
     handlers = {
         number: signal.signal(number, lambda *_: application.quit()) for number in (signal.SIGINT, signal.SIGTERM)
     }
+    feed.start()
     try:
         for timer, every_ms in (
             (taking, TAKE_EVERY_MS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 
-from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.panel import ElidedLabel, Panel, set_text, shown, style_axes
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
 from rtemo.telemetry import ViewLayout
@@ -14,6 +14,9 @@ from rtemo.types import Floats
 TRAIL_S = 3.0
 OLD_S = 0.5
 POINTS = 60
+START = (0.0, 1.0, 0.0, 1.0)
+SURE = (1, 99)
+"""Percentiles of the trail that the axes make room for: a tracker's single slip does not shrink all the rest."""
 NORMALISED = 1.5
 """Coordinates that are hardly larger are fractions of a screen."""
 
@@ -29,7 +32,7 @@ class GazePanel(Panel):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("Gaze", theme)
-        self.note = plain_label("", "muted")
+        self.note = ElidedLabel("", "muted")
         self.heading.addWidget(self.note)
         self.plot = pg.PlotWidget()
         self.plot.setAccessibleName("Gaze")
@@ -47,18 +50,18 @@ class GazePanel(Panel):
             item.addItem(part)
         self.body.addWidget(self.plot, 1)
         self._drawn: tuple[object, ...] = ()
-        self._edges = (0.0, 1.0, 0.0, 1.0)
+        self._edges = START
         self.set_theme(theme, 1.0)
 
     def refresh(self, state: DashboardState) -> None:
         """Draw the newest gaze; none where it is old."""
         view = gaze_view(state)
         if view is None:
-            set_text(self.note, "no view of this session has columns x and y")
+            self._clear("no view of this session has columns x and y")
             return
         buffer = state.signals.get(view.stream)
         if buffer is None or not {view.columns["x"], view.columns["y"]} <= set(buffer.labels):
-            set_text(self.note, "waiting for the signal")
+            self._clear("waiting for the signal")
             return
         now_s = state.now_s()
         mark = (id(buffer), buffer.revision, round(now_s, 1))
@@ -88,10 +91,16 @@ class GazePanel(Panel):
         self.point.setBrush(pg.mkBrush(theme.accent))
         self.point.setPen(pg.mkPen(theme.text))
         self.frame.setPen(pg.mkPen(theme.line, width=1))
-        for side in ("left", "bottom"):
-            axis = self.plot.getPlotItem().getAxis(side)
-            axis.setPen(theme.line)
-            axis.setTextPen(theme.muted)
+        style_axes(self.plot.getPlotItem(), theme, scale)
+
+    def _clear(self, why: str) -> None:
+        """What was seen of another session is not left standing."""
+        set_text(self.note, why)
+        if self._drawn != (why,):
+            self._drawn = (why,)
+            self._edges = START
+            for part in (self.trail, self.dots, self.point, self.frame):
+                part.setData([], [])
 
     def _show(self, points: Floats, stamps_s: Floats, now_s: float) -> None:
         thinned = points[:: max(1, len(points) // POINTS)]
@@ -103,9 +112,9 @@ class GazePanel(Panel):
         finite = points[np.isfinite(points).all(axis=1)]
         if not len(finite):
             return
-        low, high = finite.min(axis=0), finite.max(axis=0)
+        low, high = np.percentile(finite, SURE, axis=0)
         left, right, top, bottom = self._edges
-        if max(np.abs(finite).max(), right, bottom) <= NORMALISED:
+        if max(np.abs([low, high]).max(), right, bottom) <= NORMALISED:
             edges = (min(left, low[0], 0.0), max(right, high[0], 1.0), min(top, low[1], 0.0), max(bottom, high[1], 1.0))
         else:
             if right <= NORMALISED:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from rtemo.dashboard.panel import plain_label, set_text
+from rtemo.dashboard.alarms import Alarm
+from rtemo.dashboard.panel import ElidedLabel, plain_label, set_text
 from rtemo.dashboard.state import DashboardState, Link
 from rtemo.dashboard.theme import Theme
 from rtemo.telemetry import MAX_ANNOTATION
 
 PRESETS = ("movement", "talking", "noise", "cap touched", "restless", "sleepy", "interruption", "note")
 """Texts of F1 to F8."""
+LINE_PX = 220
+"""Room that the line is left: where there is less, presets are called by their keys alone."""
+MOST_ALARMS = 4
+"""Lines of alarms at most: however much is amiss, the emotion stays in sight."""
 SOUND_EVERY_S = 5.0
 """So often an alarm that nobody has acknowledged is heard again."""
 
@@ -48,23 +55,46 @@ class AnnotationBar(QFrame):
         for number, text in enumerate(self.presets, start=1):
             button = QPushButton(f"F{number} {text}")
             button.clicked.connect(lambda _=False, text=text: self.annotate(text))
-            button.setMinimumWidth(10)
+            button.setAccessibleName(f"Annotate: {text}")
+            button.setToolTip(text)
             self.preset_buttons.append(button)
             row.addWidget(button)
         self.said = plain_label("", "muted")
         row.addWidget(self.said)
 
     def write(self) -> None:
-        """Send what is written."""
+        """Send what is written; it stays where it is as long as nobody would hear it."""
         text = self.line.text().strip()
-        if text:
-            self.annotate(text)
+        if text and self.annotate(text):
             self.line.clear()
 
-    def annotate(self, text: str) -> None:
-        """Send an annotation."""
-        if self.button.isEnabled():
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Room for the short names."""
+        return QSize(100, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Call the presets by name where there is room."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Call the presets by name where there is room, else by their keys."""
+        around = 26
+        wanted = LINE_PX + sum(part.sizeHint().width() + 6 for part in (self.button, self.said))
+        for text, button in zip(self._names(), self.preset_buttons, strict=True):
+            wanted += button.fontMetrics().horizontalAdvance(text) + around
+        for number, (text, button) in enumerate(zip(self._names(), self.preset_buttons, strict=True), start=1):
+            button.setText(text if wanted <= self.width() - 80 else f"F{number}")
+
+    def _names(self) -> list[str]:
+        return [f"F{number} {text}" for number, text in enumerate(self.presets, start=1)]
+
+    def annotate(self, text: str) -> bool:
+        """Send an annotation; gives whether the session would hear it, and it was sent."""
+        heard = self.button.isEnabled()
+        if heard:
             self._send(text)
+        return heard
 
     def refresh(self, state: DashboardState) -> None:
         """Whether the session would hear an annotation."""
@@ -94,7 +124,10 @@ class AlarmBar(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self._column = QVBoxLayout()
         self._column.setSpacing(2)
-        self._labels: list[QLabel] = []
+        self._labels = [ElidedLabel() for _ in range(MOST_ALARMS)]
+        for label in self._labels:
+            label.setContentsMargins(8, 3, 8, 3)
+            self._column.addWidget(label)
         row.addLayout(self._column, 1)
         self.acknowledge = QPushButton("Acknowledge (A)")
         self.mute = QPushButton("Mute (M)")
@@ -107,7 +140,7 @@ class AlarmBar(QWidget):
     @property
     def texts(self) -> list[str]:
         """What is shown."""
-        return [label.text() for label in self._labels]
+        return [label.text() for label in self._labels if not label.isHidden()]
 
     def refresh(self, state: DashboardState, at_s: float) -> bool:
         """Show the alarms, and be heard where there are new ones; gives whether any stands unacknowledged."""
@@ -121,18 +154,32 @@ class AlarmBar(QWidget):
         mark = tuple((alarm.key, alarm.severity, alarm.text, alarm.acknowledged) for alarm in alarms)
         if mark != self._shown:
             self._shown = mark
-            for label in self._labels:
-                self._column.removeWidget(label)
-                label.deleteLater()
-            self._labels = []
-            for alarm in alarms:
-                loud = f"alarm-{alarm.severity}" if not alarm.acknowledged else "muted"
-                sign = "✕" if alarm.severity == "critical" else "!"
-                self._labels.append(plain_label(f"{sign}  {alarm.text}", loud))
-                self._column.addWidget(self._labels[-1])
+            self._say(sorted(alarms, key=lambda alarm: alarm.acknowledged))
             self.setVisible(bool(alarms))
             self.acknowledge.setEnabled(bool(unheard))
         return bool(unheard)
+
+    def _say(self, alarms: Sequence[Alarm]) -> None:
+        """An alarm a line, those first that nobody has acknowledged; the last line counts those that have none."""
+        lines = [
+            (
+                f"{'✕' if alarm.severity == 'critical' else '!'}  {alarm.text}",
+                "muted" if alarm.acknowledged else f"alarm-{alarm.severity}",
+            )
+            for alarm in alarms
+        ]
+        if len(lines) > MOST_ALARMS:
+            left = len(lines) - MOST_ALARMS + 1
+            lines = [*lines[: MOST_ALARMS - 1], (f"… and {left} more", lines[MOST_ALARMS - 1][1])]
+        for number, label in enumerate(self._labels):
+            text, kind = lines[number] if number < len(lines) else ("", "")
+            label.setVisible(number < len(lines))
+            set_text(label, text)
+            if label.objectName() != kind:
+                label.setObjectName(kind)
+                # The style sheet looks at names only when it is asked to.
+                label.style().unpolish(label)
+                label.style().polish(label)
 
     def _set_muted(self, on: bool) -> None:
         self.muted = on

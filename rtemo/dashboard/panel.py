@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFont, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
@@ -12,6 +14,7 @@ from rtemo.printable import printable
 MARGIN, SPACING = 10, 6
 WIDEST = 60
 """Characters of a name that are shown."""
+AXIS_PT = 8.5
 
 
 def shown(text: str, width: int = WIDEST) -> str:
@@ -33,6 +36,75 @@ def set_text(label: QLabel, text: str) -> None:
         label.setText(text)
 
 
+class ElidedLabel(QLabel):
+    """A label of one line that ends in an ellipsis where there is no room: a long text makes no window wider."""
+
+    def __init__(self, text: str = "", kind: str = "") -> None:
+        super().__init__()
+        self._whole = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setObjectName(kind)
+        self.setText(text)
+
+    def text(self) -> str:
+        """All of the text, whether it is seen or not."""
+        return self._whole
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Say something else."""
+        self._whole = text
+        self.setAccessibleName(text)
+        self.updateGeometry()
+        self._fit()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Room for all of it."""
+        return QSize(self.fontMetrics().horizontalAdvance(self._whole) + self._frame() + 2, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Room for hardly anything."""
+        return QSize(20, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Cut anew."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _frame(self) -> int:
+        """Width of what the style sheet puts around the text."""
+        return self.width() - self.contentsRect().width()
+
+    def _fit(self) -> None:
+        room = self.contentsRect().width()
+        super().setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, room))
+
+
+class Choice(QComboBox):
+    """A list to choose from, which a wheel that happens to turn above it does not change."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
+        """Leave it to what lies behind."""
+        event.ignore()
+
+
+def style_axes(plot: pg.PlotItem, theme: Theme, scale: float) -> QFont:
+    """Give a plot's axes their colours and letters; gives the font of its writing."""
+    font = QFont(plot.getViewWidget().font())
+    font.setPointSizeF(AXIS_PT * scale)
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        axis.setPen(theme.line)
+        axis.setTextPen(theme.muted)
+        axis.setStyle(tickFont=font)
+        axis.label.setFont(font)
+        axis.label.setDefaultTextColor(pg.mkColor(theme.muted))
+    return font
+
+
 class Panel(QFrame):
     """A frame with a title.
 
@@ -51,7 +123,7 @@ class Panel(QFrame):
         self.body.setContentsMargins(MARGIN, SPACING, MARGIN, MARGIN)
         self.body.setSpacing(SPACING)
         self.heading = QHBoxLayout()
-        self.title = plain_label(title, "title")
+        self.title = ElidedLabel(title, "title")
         self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.heading.addWidget(self.title)
         self.heading.addStretch(1)

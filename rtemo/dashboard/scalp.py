@@ -6,8 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtGui import QFont
 
-from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.panel import AXIS_PT, ElidedLabel, Panel, set_text, shown
 from rtemo.dashboard.spectrum import band_levels, spectrum
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
@@ -29,7 +30,7 @@ class ScalpPanel(Panel):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("Scalp: power of each band (dB)", theme)
-        self.note = plain_label("", "muted")
+        self.note = ElidedLabel("", "muted")
         self.heading.addWidget(self.note)
         self.graphics = pg.GraphicsLayoutWidget()
         self.graphics.setAccessibleName("Scalp maps")
@@ -38,6 +39,9 @@ class ScalpPanel(Panel):
         self._made: Future[Topography] | None = None
         self._for: tuple[object, ...] = ()
         self._due_s = -np.inf
+        self._scale = 1.0
+        self._texts: list[pg.TextItem] = []
+        self._outlines: list[pg.PlotCurveItem] = []
         self._bands: dict[str, tuple[pg.PlotItem, pg.ImageItem, pg.ScatterPlotItem, pg.ScatterPlotItem]] = {}
         self._colours = pg.colormap.get("viridis").getLookupTable(nPts=256)
         self.maps: dict[str, np.ndarray] = {}
@@ -47,6 +51,9 @@ class ScalpPanel(Panel):
         """Draw the maps anew, once a second."""
         view = mapped_view(state)
         if view is None:
+            if self._for:
+                self.graphics.clear()
+                self._for, self._made, self._bands, self.maps = (), None, {}, {}
             set_text(self.note, "no view of this session has bands")
             return
         if self._for != (view.name, view.channels, tuple(view.bands)):
@@ -55,7 +62,7 @@ class ScalpPanel(Panel):
             self._lay_out(view)
         buffer = state.signals.get(view.stream)
         if self._made is None or not self._made.done() or buffer is None:
-            set_text(self.note, "waiting for the signal")
+            self._clear("waiting for the signal")
             return
         topography = self._made.result()
         if not topography.known:
@@ -86,25 +93,32 @@ class ScalpPanel(Panel):
     def set_theme(self, theme: Theme, scale: float) -> None:
         """Change colours and sizes."""
         super().set_theme(theme, scale)
+        self._scale = scale
         self.graphics.setBackground(theme.panel)
-        for plot, _, _, _ in self._bands.values():
-            plot.titleLabel.item.setDefaultTextColor(pg.mkColor(theme.text))
+        self._colour()
         self._due_s = -np.inf
+
+    def _colour(self) -> None:
+        outline = pg.mkPen(self.theme.muted, width=1)
+        for part in self._outlines:
+            part.setPen(outline)
+        font = QFont(self.font())
+        font.setPointSizeF(AXIS_PT * self._scale)
+        for text in self._texts:
+            text.setColor(self.theme.text)
+            text.setFont(font)
+        for _, _, _, crossed in self._bands.values():
+            crossed.setBrush(pg.mkBrush(self.theme.critical))
 
     def _lay_out(self, view: ViewLayout) -> None:
         self.graphics.clear()
-        self._bands = {}
+        self._bands, self._texts, self._outlines = {}, [], []
         self.maps = {}
         angle = np.linspace(0, 2 * np.pi, 100)
         for number, (band, (low, high)) in enumerate(view.bands.items()):
             plot = self.graphics.addPlot(row=0, col=number)
-            # The title is rich text to pyqtgraph: nothing from the network but letters and digits.
-            name = "".join(letter for letter in band if letter.isalnum() or letter in " -_")[:16]
-            plot.setTitle(f"{name} {low:g}-{high:g} Hz", color=self.theme.text, size="9pt")
-            # All heads are of one size, however long the titles are.
             self.graphics.ci.layout.setColumnPreferredWidth(number, 100.0)
             self.graphics.ci.layout.setColumnStretchFactor(number, 1)
-            plot.titleLabel.setMaximumWidth(1e4)
             plot.hideAxis("left")
             plot.hideAxis("bottom")
             plot.setAspectLocked()
@@ -114,17 +128,24 @@ class ScalpPanel(Panel):
             image = pg.ImageItem(axisOrder="row-major")
             image.setLookupTable(self._colours)
             plot.addItem(image)
-            outline = pg.mkPen(self.theme.muted, width=1)
-            plot.addItem(pg.PlotCurveItem(np.cos(angle), np.sin(angle), pen=outline))
-            plot.addItem(pg.PlotCurveItem([-0.12, 0, 0.12], [0.99, 1.12, 0.99], pen=outline))
+            for x, y in ((np.cos(angle), np.sin(angle)), ([-0.12, 0, 0.12], [0.99, 1.12, 0.99])):
+                self._outlines.append(pg.PlotCurveItem(x, y))
+                plot.addItem(self._outlines[-1])
             good = pg.ScatterPlotItem(size=3, pen=pg.mkPen(None), brush=pg.mkBrush("#000000"))
             crossed = pg.ScatterPlotItem(
                 size=9, symbol="x", pen=pg.mkPen("#ffffff"), brush=pg.mkBrush(self.theme.critical)
             )
             plot.addItem(good)
             plot.addItem(crossed)
-            plot.setRange(xRange=(-1.15, 1.15), yRange=(-1.15, 1.2), padding=0)
+            for said, above, anchor in ((shown(band, 12), 1.16, (0.5, 1)), (f"{low:g}-{high:g} Hz", -1.05, (0.5, 0))):
+                text = pg.TextItem(anchor=anchor)
+                text.setPlainText(said)
+                text.setPos(0, above)
+                plot.addItem(text, ignoreBounds=True)
+                self._texts.append(text)
+            plot.setRange(xRange=(-1.1, 1.1), yRange=(-1.55, 1.65), padding=0)
             self._bands[band] = (plot, image, good, crossed)
+        self._colour()
 
     def _show(self, band: str, topography: Topography, values: np.ndarray, bad: set[str]) -> None:
         _, image, good, crossed = self._bands[band]
@@ -146,6 +167,8 @@ class ScalpPanel(Panel):
     def _clear(self, why: str) -> None:
         """An old map is not left standing."""
         set_text(self.note, why)
+        if not self.maps:
+            return
         self.maps = {}
         for _, image, good, crossed in self._bands.values():
             image.clear()

@@ -7,7 +7,7 @@ from typing import Final
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QMouseEvent, QShortcut
-from PySide6.QtWidgets import QFrame, QGridLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QFrame, QGridLayout, QWidget
 
 from rtemo.dashboard.panel import plain_label
 
@@ -17,10 +17,11 @@ HELP: Final = (
     ("A", "acknowledge all alarms"),
     ("M", "mute, or be heard again"),
     ("Space", "follow the session, five minutes wide; or stand still"),
+    ("Tab Shift+Tab", "to the next button or field; Space then presses it"),
     ("← →", "earlier, later"),
     ("Ctrl+↑ Ctrl+↓", "zoom in, zoom out"),
     ("Alt+1 … Alt+5", "signals, scalp, gaze, adaptation, events"),
-    ("PgUp PgDn", "channels above, below"),
+    ("PgUp PgDown", "channels above, below"),
     ("+ −", "higher, lower traces"),
     ("P", "pause adaptation, or resume it"),
     ("Ctrl+R", "reset adaptation"),
@@ -34,6 +35,9 @@ HELP: Final = (
 )
 
 
+SMALLEST_PT: Final = 6.0
+
+
 def bind(window: QWidget, actions: Mapping[str, Callable[[], object]]) -> dict[str, QShortcut]:
     """Bind keys of a whole window; where text is being written, letters are letters."""
     bound = {}
@@ -44,8 +48,23 @@ def bind(window: QWidget, actions: Mapping[str, Callable[[], object]]) -> dict[s
     return bound
 
 
+def space(work: Callable[[], object]) -> Callable[[], None]:
+    """What the space bar does: it presses what the keyboard is at, as everywhere, and else does this."""
+
+    def press() -> None:
+        focused = QApplication.focusWidget()
+        if isinstance(focused, QAbstractButton):
+            focused.click()
+        elif isinstance(focused, QComboBox):
+            focused.showPopup()
+        else:
+            work()
+
+    return press
+
+
 class HelpOverlay(QFrame):
-    """All keys, over the window; a click or a key closes it."""
+    """All keys, over the window; a click, ``?`` or Esc closes it."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -65,12 +84,23 @@ class HelpOverlay(QFrame):
         if self.isVisible():
             self.hide()
             return
-        self.adjustSize()
-        parent = self.window() if self.parentWidget() is None else self.parentWidget()
-        assert parent is not None
-        self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
+        self.place()
         self.show()
         self.raise_()
+
+    def place(self) -> None:
+        """Lie in the middle of the window, in letters that are as small as it takes to show all keys."""
+        parent = self.parentWidget() or self.window()
+        self.setStyleSheet("")
+        self.ensurePolished()
+        point = self.fontInfo().pointSizeF()
+        while True:
+            self.setStyleSheet(f"QLabel {{ font-size: {point:.1f}pt; background: transparent; }}")
+            self.adjustSize()
+            if point <= SMALLEST_PT or (self.height() <= parent.height() and self.width() <= parent.width()):
+                break
+            point *= 0.92
+        self.move((parent.width() - self.width()) // 2, (parent.height() - self.height()) // 2)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Close."""

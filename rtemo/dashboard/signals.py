@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, set_text, shown, style_axes
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
 from rtemo.dashboard.traces import SignalBuffer
@@ -19,7 +21,10 @@ SHOWN = (8, 16, 32, 64)
 GAIN_STEP = 1.5
 ROOM = 0.8
 """Of its row that a trace fills, where it is as high as most."""
-BAD = "bad"
+SECONDS = 10.0
+"""Of the time axis before a signal is there."""
+READABLE_PX, ROW_PX = 9.0, 13.0
+"""Heights of the smallest letters of names, and of the usual ones."""
 
 
 class SignalsPanel(Panel):
@@ -28,21 +33,21 @@ class SignalsPanel(Panel):
     def __init__(self, theme: Theme) -> None:
         super().__init__("Signals", theme)
         self._gain = 1.0
+        self._chosen = False
         self._first = 0
         self._scale = 1.0
         self._heights: dict[str, float] = {}
         self._drawn: tuple[object, ...] = ()
         self._rows: tuple[object, ...] = ()
-        self.streams = QComboBox()
-        self.streams.setAccessibleName("Stream")
+        self.streams = Choice("Stream")
         self.streams.currentIndexChanged.connect(lambda _: self._begin())
-        self.count = QComboBox()
-        self.count.setAccessibleName("Channels shown")
+        self.streams.activated.connect(lambda _: self._choose())
+        self.count = Choice("Channels shown")
         for number in SHOWN:
             self.count.addItem(f"{number} channels", number)
         self.count.setCurrentIndex(1)
         self.count.currentIndexChanged.connect(lambda _: self._begin())
-        self.where = plain_label("", "muted")
+        self.where = ElidedLabel("", "muted")
         self.heading.addWidget(self.where)
         for text, tip, step in (("▲", "Channels above (PgUp)", -1), ("▼", "Channels below (PgDn)", 1)):
             self._button(text, tip, lambda step=step: self.turn(step))
@@ -63,6 +68,7 @@ class SignalsPanel(Panel):
             curve.setSegmentedLineMode("on")
             item.addItem(curve)
         item.disableAutoRange()
+        item.setXRange(-SECONDS, 0, padding=0.005)
         self.names = _Names(item, theme)
         row = QHBoxLayout()
         row.setSpacing(0)
@@ -118,7 +124,9 @@ class SignalsPanel(Panel):
         if mark == self._drawn:
             return
         self._drawn = mark
-        self._draw(buffer, chosen, bad, now_s)
+        # Whatever a device sends: what is beyond float32 is cut off like all that is too high.
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._draw(buffer, chosen, bad, now_s)
         gone = "   NOT THERE" if self.key in state.gone else ""
         unit = shown(buffer.units[chosen.start], 12) if buffer.units else ""
         row = self._heights.get(self.key, 1.0) / self._gain
@@ -134,14 +142,11 @@ class SignalsPanel(Panel):
         self.plot.setBackground(theme.panel)
         self.curve.setPen(pg.mkPen(theme.text, width=1))
         self.bad_curve.setPen(pg.mkPen(theme.critical, width=1))
-        axis = self.plot.getPlotItem().getAxis("bottom")
-        axis.setPen(theme.line)
-        axis.setTextPen(theme.muted)
-        axis.setLabel("seconds")
+        style_axes(self.plot.getPlotItem(), theme, scale)
 
     def _offer(self, state: DashboardState) -> None:
         """Keep the list of streams as the session's is."""
-        names = {key: shown(_name_of(state, key), 24) for key in state.signals}
+        names = {key: shown(_name_of(state, key), 24) for key in state.signal_keys}
         offered = [self.streams.itemData(i) for i in range(self.streams.count())]
         if offered != list(names):
             kept = self.key
@@ -149,10 +154,14 @@ class SignalsPanel(Panel):
             self.streams.clear()
             for key, name in names.items():
                 self.streams.addItem(name, key)
-            if kept in names:
+            if kept in names and self._chosen:
                 self.streams.setCurrentIndex(list(names).index(kept))
             self.streams.blockSignals(False)
             self._begin()
+
+    def _choose(self) -> None:
+        """The operator has chosen: from now on nothing else is shown by itself."""
+        self._chosen = True
 
     def _begin(self) -> None:
         self._drawn, self._rows = (), ()
@@ -204,6 +213,7 @@ class SignalsPanel(Panel):
             return
         self._rows = rows
         item = self.plot.getPlotItem()
+        set_text(self.title, f"Signals: the last {seconds:g} s")
         item.setXRange(-seconds, 0, padding=0.005)
         item.setYRange(0, max(len(labels), 1), padding=0.01)
         self.names.show_rows(tuple(zip((shown(label, 12) for label in labels), struck.tolist(), strict=True)))
@@ -221,7 +231,7 @@ class _Names(QWidget):
     def show_rows(self, rows: tuple[tuple[str, bool], ...]) -> None:
         """Name the rows, the uppermost first."""
         self.rows = rows
-        measured = QFontMetricsF(self._font(False))
+        measured = QFontMetricsF(self._font(ROW_PX, False))
         widest = max((measured.horizontalAdvance(name) for name, _ in rows), default=0.0)
         self.setFixedWidth(round(widest) + 8)
         self.update()
@@ -232,17 +242,23 @@ class _Names(QWidget):
         # The plot leaves a hundredth free above and below.
         height = room.height() / (max(len(self.rows), 1) * 1.02)
         top = room.top() + 0.01 * max(len(self.rows), 1) * height
+        # Where rows are lower than letters, every so many are named, and all that are bad.
+        every = max(1, math.ceil(READABLE_PX * self.scale / max(height, 1.0)))
+        struck = {number for number, (_, bad) in enumerate(self.rows) if bad}
         for number, (name, bad) in enumerate(self.rows):
-            painter.setFont(self._font(bad))
+            near = struck & set(range(number - every + 1, number + every))
+            if not bad and (number % every or near):
+                continue
+            painter.setFont(self._font(height * every, bad))
             painter.setPen(QColor(self.theme.critical if bad else self.theme.muted))
             middle = top + (number + 0.5) * height
             where = QRectF(0, middle - 10 * self.scale, self.width() - 4, 20 * self.scale)
             painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
         painter.end()
 
-    def _font(self, bad: bool) -> QFont:
+    def _font(self, row_px: float, bad: bool) -> QFont:
         font = QFont(self.font())
-        font.setPointSizeF(max(6.0, min(9.0, 150.0 / max(len(self.rows), 1))) * self.scale)
+        font.setPixelSize(round(max(min(row_px, ROW_PX * self.scale) - 1, READABLE_PX * self.scale - 1, 6.0)))
         font.setStrikeOut(bad)
         return font
 

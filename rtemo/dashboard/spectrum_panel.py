@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtWidgets import QComboBox
 
-from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, set_text, shown, style_axes
 from rtemo.dashboard.spectrum import spectrum
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
@@ -21,10 +20,9 @@ class SpectrumPanel(Panel):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("Spectrum", theme)
-        self.note = plain_label("", "muted")
-        self.heading.addWidget(self.note)
-        self.channels = QComboBox()
-        self.channels.setAccessibleName("Channel")
+        self.note = ElidedLabel("", "muted")
+        self.heading.addWidget(self.note, 1)
+        self.channels = Choice("Channel")
         self.channels.currentIndexChanged.connect(lambda _: self._again())
         self.heading.addWidget(self.channels)
         self.plot = pg.PlotWidget()
@@ -39,7 +37,7 @@ class SpectrumPanel(Panel):
         item.addItem(self.curve)
         self.body.addWidget(self.plot, 1)
         self._due_s = -np.inf
-        self._offered: tuple[object, ...] = ()
+        self._offered: tuple[tuple[str, tuple[str, ...]], ...] = ()
         self.set_theme(theme, 1.0)
 
     def refresh(self, state: DashboardState) -> None:
@@ -71,25 +69,31 @@ class SpectrumPanel(Panel):
         self._again()
         self.plot.setBackground(theme.panel)
         self.curve.setPen(pg.mkPen(theme.accent, width=1))
-        for side in ("left", "bottom"):
-            axis = self.plot.getPlotItem().getAxis(side)
-            axis.setPen(theme.line)
-            axis.setTextPen(theme.muted)
+        style_axes(self.plot.getPlotItem(), theme, scale)
 
     def _again(self) -> None:
         self._due_s = -np.inf
 
     def _offer(self, state: DashboardState) -> None:
-        offered = tuple((key, buffer.labels) for key, buffer in state.signals.items() if buffer.rate_hz > 0)
+        signals = ((key, state.signals[key]) for key in state.signal_keys)
+        offered = tuple((key, buffer.labels) for key, buffer in signals if buffer.rate_hz > 0)
         if offered == self._offered:
             return
+        offers = [(key, label) for key, labels in offered for label in labels]
+        kept = self._chosen()
         self._offered = offered
-        kept = self.channels.currentText()
         self.channels.blockSignals(True)
         self.channels.clear()
         for key, labels in offered:
             for number, label in enumerate(labels):
                 self.channels.addItem(shown(label, 24), (key, number))
-        self.channels.setCurrentIndex(max(self.channels.findText(kept), 0))
+        if kept in offers:
+            self.channels.setCurrentIndex(offers.index(kept))
         self.channels.blockSignals(False)
         self._again()
+
+    def _chosen(self) -> tuple[str, str] | None:
+        """Stream and label: labels alone are not told apart, nor do numbers stay the same."""
+        chosen = self.channels.currentData()
+        labels = dict(self._offered)
+        return None if chosen is None else (chosen[0], labels[chosen[0]][chosen[1]])

@@ -141,6 +141,13 @@ class DashboardState:
         return self._annotations
 
     @property
+    def signal_keys(self) -> tuple[str, ...]:
+        """Keys of `signals`, in the order of the session's views: streams are found in any order."""
+        views = () if self.layout is None else self.layout.views
+        wanted = list(dict.fromkeys(view.stream for view in views))
+        return tuple(sorted(self.signals, key=lambda key: wanted.index(key) if key in wanted else len(wanted)))
+
+    @property
     def bad(self) -> Mapping[str, Mapping[str, str]]:
         """By view, why a channel counts as bad in the newest window."""
         return {} if self.status is None or self.status.window is None else self.status.window.bad

@@ -1,7 +1,8 @@
 """Colours and sizes: a dark and a light theme, whose colours stay apart for colour-blind eyes too.
 
-The colours of classes and views are those of Okabe and Ito (Color Universal Design, 2008), a little lighter on dark
-ground and darker on light, so that lines and texts in them can be read.
+The colours of classes and views have the hues of Okabe and Ito (Color Universal Design, 2008), and a lightness that can
+be read on their ground, lets the shadow's line be seen on the classes, and keeps the first six classes, the first four
+views and the states apart where a colour-blind eye confuses hues (tests/unit/dashboard/test_panel_theme.py).
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ DARK: Final = Theme(
     good="#2fc79a",
     warning="#f0b030",
     critical="#ff7a59",
-    classes=("#e69f00", "#56b4e9", "#0aa57a", "#f0e442", "#d98cb3", "#e0703a", "#4d8fd6", "#a8b3bf"),
+    classes=("#de9c03", "#66acff", "#42906f", "#a343a1", "#bb4d1a", "#b4a975", "#4d78d8", "#8d98a5"),
     views=("#d98cb3", "#f0e442", "#4d8fd6", "#e0703a", "#a8b3bf", "#e69f00", "#56b4e9", "#0aa57a"),
 )
 LIGHT: Final = Theme(
@@ -80,11 +81,11 @@ LIGHT: Final = Theme(
     text="#16202b",
     muted="#56636f",
     accent="#0067a8",
-    good="#00734f",
-    warning="#8a5a00",
-    critical="#b83a00",
-    classes=("#d08700", "#0072b2", "#00805c", "#8a7f00", "#b0527f", "#c24e00", "#3a9bd9", "#59646f"),
-    views=("#b0527f", "#8a7f00", "#3a9bd9", "#c24e00", "#59646f", "#d08700", "#0072b2", "#00805c"),
+    good="#13757d",
+    warning="#8e6100",
+    critical="#8a1a1f",
+    classes=("#d97f00", "#0295f8", "#14695f", "#a5189e", "#b9191b", "#92946a", "#8a7f00", "#59646f"),
+    views=("#803a63", "#a29709", "#3e9cd5", "#901614", "#59646f", "#d37d16", "#223b6b", "#067547"),
 )
 THEMES: Final = {"dark": DARK, "light": LIGHT}
 
@@ -106,8 +107,8 @@ def style_sheet(theme: Theme, scale: float) -> str:
     QLabel#title {{ color: {theme.muted}; font-size: {point * 0.9:.1f}pt; font-weight: 600; }}
     QLabel#muted {{ color: {theme.muted}; }}
     QLabel#strong {{ font-weight: 600; }}
-    QLabel#alarm-critical {{ background: {theme.critical}; color: {theme.ground}; font-weight: 700; padding: 4px 8px; }}
-    QLabel#alarm-warning {{ background: {theme.warning}; color: {theme.ground}; font-weight: 700; padding: 4px 8px; }}
+    QLabel#alarm-critical {{ background: {theme.critical}; color: {theme.ground}; font-weight: 700; }}
+    QLabel#alarm-warning {{ background: {theme.warning}; color: {theme.ground}; font-weight: 700; }}
     QPushButton, QComboBox, QLineEdit, QPlainTextEdit, QSpinBox {{
         background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 4px; padding: 3px 8px; }}
     QPushButton:disabled {{ color: {theme.muted}; background: {theme.panel}; }}
@@ -124,4 +125,12 @@ def style_sheet(theme: Theme, scale: float) -> str:
     QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; }}
     QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: 0; }}
     QSplitter::handle {{ background: {theme.ground}; }}
+    QScrollBar {{ background: transparent; border: 0; margin: 0; }}
+    QScrollBar:vertical {{ width: 10px; }}
+    QScrollBar:horizontal {{ height: 10px; }}
+    QScrollBar::handle {{ background: {theme.line}; border-radius: 4px; margin: 1px; }}
+    QScrollBar::handle:vertical {{ min-height: 24px; }}
+    QScrollBar::handle:horizontal {{ min-width: 24px; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     """

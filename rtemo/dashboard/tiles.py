@@ -152,12 +152,17 @@ class TilesPanel(Panel):
         """Show every stream of the session."""
         tiles = {tile.key: tile for tile in tiles_of(state)}
         for key in [key for key in self._tiles if key not in tiles]:
-            self._tiles.pop(key).deleteLater()
+            tile_gone = self._tiles.pop(key)
+            # Qt deletes it later: until then it would still have a place among the others.
+            self._column.removeWidget(tile_gone)
+            tile_gone.hide()
+            tile_gone.deleteLater()
         for number, (key, tile) in enumerate(tiles.items()):
             if key not in self._tiles:
                 self._tiles[key] = _Tile(tile, self.theme, self._scale)
                 self._column.insertWidget(number, self._tiles[key])
             self._tiles[key].show_tile(tile)
+        self._tiles = {key: self._tiles[key] for key in tiles}
 
     def set_theme(self, theme: Theme, scale: float) -> None:
         """Change colours and sizes."""
@@ -233,16 +238,17 @@ class _Tile(QWidget):
             painter.fillRect(covered, QColor(theme.ground))
             self._text(painter, covered.adjusted(4, 0, 0, 0), said, QColor(theme.text))
         else:
+            figure = "–" if math.isnan(view.weight) else f"weight {view.weight:.2f}"
+            # The figure stands beside the bar, not over its end: 0.8 does not look like 1.
+            bar.setRight(room.right() - self._width("weight 0.00") - 8)
             painter.fillRect(bar, QColor(theme.raised))
             weight = 0.0 if math.isnan(view.weight) else min(max(view.weight, 0.0), 1.0)
             painter.fillRect(
                 QRectF(bar.left(), bar.top(), bar.width() * weight, bar.height()), QColor(theme.of_view(view.number))
             )
             painter.fillRect(QRectF(bar.left(), bar.top(), 3, bar.height()), QColor(theme.of_view(view.number)))
-            figure = "–" if math.isnan(view.weight) else f"weight {view.weight:.2f}"
-            label = QRectF(bar.right() - self._width(figure) - 10, bar.top(), self._width(figure) + 10, bar.height())
-            painter.fillRect(label, QColor(theme.ground))
-            self._text(painter, label.adjusted(0, 0, -4, 0), figure, QColor(theme.text), right=True)
+            beside = QRectF(bar.right(), room.top(), room.right() - bar.right(), line)
+            self._text(painter, beside, figure, QColor(theme.text), right=True)
         parts = []
         if not math.isnan(view.coverage):
             parts.append(f"coverage {100 * view.coverage:.0f} %")

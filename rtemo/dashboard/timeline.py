@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QPen
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPen
 from PySide6.QtWidgets import QPushButton
 
 from rtemo.dashboard.history import stretches
-from rtemo.dashboard.panel import Panel, shown
+from rtemo.dashboard.minutes import MinuteAxis
+from rtemo.dashboard.panel import Panel, shown, style_axes
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.strokes import Line, Rectangles, Strokes
 from rtemo.dashboard.theme import Theme
@@ -25,39 +26,13 @@ AHEAD: Final = 0.02
 """Of the span, right of now."""
 MOST_BARS: Final = 900
 MOST_TEXTS: Final = 16
-LANE_TOP, LANE_HEIGHT = 1.03, 0.14
+LANE_TOP, LANE_PX = 1.03, 16.0
+"""Where the lane of trials begins, above the probabilities, and its height."""
+AXIS_PX = 62
+LEAST_P, LEAST_LANES = 0.36, 0.34
+"""Parts of the height that probabilities and lanes keep, where there is little of it."""
 DRAW_EVERY_S: Final = 1.0
 SCALES = (0.1, 0.2, 0.5, 1.0)
-SPACINGS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-TICK_PX: Final = 90.0
-"""Room that a tick's text is given."""
-
-
-class MinuteAxis(pg.AxisItem):  # type: ignore[misc]
-    """Minutes and seconds since the session began."""
-
-    origin_s = 0.0
-
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
-        """Ticks at round moments of the session."""
-        wanted_s = (high - low) * TICK_PX / max(size, 1.0)
-        spacing = next((spacing for spacing in SPACINGS_S if spacing >= wanted_s), SPACINGS_S[-1])
-        first = math.ceil((low - self.origin_s) / spacing)
-        last = math.floor((high - self.origin_s) / spacing)
-        return [(spacing, [self.origin_s + number * spacing for number in range(first, min(last, first + 200) + 1)])]
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
-        """Ticks as they are written."""
-        return [_clock(value - self.origin_s, spacing) for value in values]
-
-
-def _clock(seconds: float, spacing: float) -> str:
-    sign = "-" if seconds < -0.5 else ""
-    whole = abs(seconds)
-    minutes, rest = divmod(whole if spacing < 1 else round(whole), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    tail = f"{rest:04.1f}" if spacing < 1 else f"{int(rest):02d}"
-    return f"{sign}{hours}:{minutes:02d}:{tail}" if hours else f"{sign}{minutes}:{tail}"
 
 
 class TimelinePanel(Panel):
@@ -79,6 +54,7 @@ class TimelinePanel(Panel):
         self._drawn: tuple[object, ...] = ()
         self._drawn_s = -math.inf
         self._origin_s = 0.0
+        self._scale = 1.0
         self._setting = False
         self.follow_button = QPushButton("Following")
         self.follow_button.setCheckable(True)
@@ -100,7 +76,6 @@ class TimelinePanel(Panel):
             plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.setMouseEnabled(x=True, y=False)
-            plot.getAxis("left").setWidth(62)
             if name != "there":
                 plot.hideAxis("bottom")
             plot.disableAutoRange()
@@ -114,18 +89,20 @@ class TimelinePanel(Panel):
             self.graphics.ci.layout.setRowMinimumHeight(row, 20.0)
             self.plots[name] = plot
         self.graphics.ci.layout.setSpacing(2)
-        self.plots["p"].setYRange(0, LANE_TOP + LANE_HEIGHT, padding=0)
-        self.plots["p"].getAxis("left").setTicks([[(0, "0"), (0.5, "50 %"), (1, "100 %")]])
+        self.graphics.ci.layout.setContentsMargins(0, 2, 6, 0)
         self.plots["w"].setYRange(0, 1, padding=0.03)
-        self.plots["w"].getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
+        self.plots["c"].setYRange(-SCALES[-1], SCALES[-1], padding=0.05)
         box = self.plots["p"].getViewBox()
         box.setLimits(minXRange=SHORTEST_S, maxXRange=LONGEST_S)
         box.sigRangeChangedManually.connect(lambda *_: self._panned())
         for plot in list(self.plots.values())[1:]:
             plot.getViewBox().sigRangeChangedManually.connect(lambda *_: self._panned())
         self._texts: list[pg.TextItem] = []
-        self._scale_c = 0.0
-        self._lanes: tuple[str, ...] = ()
+        self._scale_c = SCALES[-1]
+        self._lane = 0.1
+        self._font = self.font()
+        self._fitted: tuple[object, ...] = ()
+        self._told = True
         self.set_theme(theme, 1.0)
 
     @property
@@ -165,8 +142,9 @@ class TimelinePanel(Panel):
                 self._set_range(right - self.span_s, right)
         if state.status is not None:
             self._set_origin(state.status.now_s - state.status.elapsed_s)
+        self._fit(state.predictions.views)
         low, high = self.visible_range
-        seen = (id(state.predictions), round(low, 1), round(high, 1), self.theme.name)
+        seen = (id(state.predictions), round(low, 1), round(high, 1), self.theme.name, self._fitted)
         known = (state.predictions.revision, state.trials.revision, len(state.annotations))
         if (*seen, *known) == self._drawn:
             return
@@ -178,18 +156,54 @@ class TimelinePanel(Panel):
     def set_theme(self, theme: Theme, scale: float) -> None:
         """Change colours and sizes."""
         super().set_theme(theme, scale)
-        self._drawn = ()
+        self._drawn, self._fitted, self._scale = (), (), scale
         self.graphics.setBackground(theme.panel)
-        font = self.font()
-        font.setPointSizeF(8.5 * scale)
         for plot in self.plots.values():
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(theme.line)
-                axis.setTextPen(theme.muted)
-                axis.setStyle(tickFont=font)
-            plot.getAxis("left").setWidth(round(62 * scale))
-            plot.getAxis("left").label.setFont(font)
+            self._font = QFont(style_axes(plot, theme, scale))
+            plot.getAxis("left").setWidth(round(AXIS_PX * scale))
+        for text in self._texts:
+            text.setFont(self._font)
+
+    def _fit(self, views: tuple[str, ...]) -> None:
+        """Give each plot the room that it needs most, and the ticks that it has room for."""
+        heights = {name: plot.getViewBox().height() for name, plot in self.plots.items()}
+        fitted = (views, self._scale, self._scale_c, *map(round, heights.values()))
+        if fitted == self._fitted:
+            return
+        self._fitted = fitted
+        metrics = QFontMetricsF(self._font)
+        line, all_px = metrics.height(), self.graphics.height()
+        rows = self.graphics.ci.layout
+        rows.setRowMinimumHeight(0, LEAST_P * all_px)
+        rows.setRowMinimumHeight(3, min((len(views) + 1.4) * line, LEAST_LANES * all_px))
+        lane_px = min(LANE_PX * self._scale, heights["p"] / 3)
+        self._lane = LANE_TOP * lane_px / max(heights["p"] - lane_px, 1.0)
+        self._told = lane_px >= 0.9 * line
+        self.plots["p"].setYRange(0, LANE_TOP + self._lane, padding=0)
+        room = AXIS_PX * self._scale - line - 8
+        names = [metrics.elidedText(shown(view), Qt.TextElideMode.ElideRight, room) for view in views]
+        self.plots["there"].setYRange(-0.5, max(len(views) - 0.5, 0.5), padding=0.02)
+        lanes = self.plots["there"].getAxis("left")
+        lanes.setTicks([[(len(views) - 1 - number, name) for number, name in enumerate(names)]])
+        # Lower lanes have smaller names.
+        font = QFont(self._font)
+        font.setPointSizeF(max(font.pointSizeF() * min(1.0, heights["there"] / (max(len(views), 1) * line)), 5.0))
+        lanes.setStyle(tickFont=font)
+        half = self._scale_c / 2
+        # A height in lines, and the ticks of a plot that is as high: the first that fits.
+        choices: dict[str, tuple[tuple[int, list[tuple[float, str]]], ...]] = {
+            "p": ((4, [(0, "0"), (0.5, "50 %"), (1, "100 %")]), (3, [(0, "0"), (1, "100 %")]), (0, [(1, "100 %")])),
+            "c": ((5, [(-half, f"{-half:g}"), (0, "0"), (half, f"{half:g}")]), (0, [(0, "0")])),
+            "w": ((4, [(0, "0"), (0.5, "0.5"), (1, "1")]), (3, [(0, "0"), (1, "1")]), (0, [(0.5, "0.5")])),
+        }
+        for name, choice in choices.items():
+            ticks = next(ticks for lines, ticks in choice if heights[name] >= lines * line or not lines)
+            self.plots[name].getAxis("left").setTicks([ticks])
+        for name, plot in self.plots.items():
+            axis = plot.getAxis("left")
+            axis.showLabel(axis.label.boundingRect().width() <= heights[name])
+            # Without a label the axis would give its room to the plot, and the plots would not stand in line.
+            axis.setWidth(round(AXIS_PX * self._scale))
 
     def _panned(self) -> None:
         if not self._setting:
@@ -295,11 +309,6 @@ class TimelinePanel(Panel):
         history, theme = state.predictions, self.theme
         views, hop_s = history.views, state.layout.hop_s if state.layout is not None else 1.0
         lanes = len(views)
-        if self._lanes != views:
-            self._lanes = views
-            self.plots["there"].setYRange(-0.5, max(lanes - 0.5, 0.5), padding=0.02)
-            ticks = [(lanes - 1 - number, shown(view, 9)) for number, view in enumerate(views)]
-            self.plots["there"].getAxis("left").setTicks([ticks])
         if not len(history):
             return
         available = history.available
@@ -334,11 +343,12 @@ class TimelinePanel(Panel):
                 continue
             colour = QColor(theme.of_class(layout.labels.index(trial.label)))
             span = [(trial.start_s, stop_s)]
-            rectangles.append(_spans(span, LANE_TOP, LANE_HEIGHT, QBrush(colour), pg.mkPen(theme.panel)))
+            rectangles.append(_spans(span, LANE_TOP, self._lane, QBrush(colour), pg.mkPen(theme.panel)))
             start_s = max(trial.start_s, low)
             wide = (min(stop_s, high) - start_s) / (high - low)
-            if len(labels) < MOST_TEXTS and wide * self.graphics.width() > 9 * len(trial.label):
-                labels.append((trial.label, start_s, LANE_TOP + LANE_HEIGHT / 2, _on(colour), False))
+            needed = QFontMetricsF(self._font).horizontalAdvance(shown(trial.label, 24)) + 10
+            if self._told and len(labels) < MOST_TEXTS and wide * self.plots["p"].getViewBox().width() > needed:
+                labels.append((trial.label, start_s, LANE_TOP + self._lane / 2, _on(colour), False))
         markers = np.array([m.stamp_s for m in state.trials.markers if low <= m.stamp_s <= high][-500:])
         y = np.tile([0.0, LANE_TOP], len(markers))
         lines.append(Line(np.repeat(markers, 2), y, pg.mkPen(theme.line, width=1), pairs=True))
@@ -352,6 +362,7 @@ class TimelinePanel(Panel):
         """Texts at their places; those that are there already are used again."""
         while len(self._texts) < len(labels):
             text = pg.TextItem("", anchor=(0, 0.5))
+            text.setFont(self._font)
             self.plots["p"].addItem(text, ignoreBounds=True)
             self._texts.append(text)
         for text, label in zip(self._texts, labels, strict=False):
@@ -388,5 +399,6 @@ def _seen(spans: list[tuple[float, float]], low: float, high: float) -> list[tup
 
 def _on(colour: QColor) -> QColor:
     """Black or white, whichever can be read on a colour."""
-    light = 0.299 * colour.redF() + 0.587 * colour.greenF() + 0.114 * colour.blueF()
-    return QColor("#000000" if light > 0.5 else "#ffffff")
+    red, green, blue = (part**2.2 for part in (colour.redF(), colour.greenF(), colour.blueF()))
+    # Where black and white have the same contrast (WCAG).
+    return QColor("#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff")

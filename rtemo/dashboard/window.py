@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QComboBox,
     QFileDialog,
@@ -30,9 +32,9 @@ from rtemo.dashboard.event_log import EventLogPanel
 from rtemo.dashboard.export import write_csv
 from rtemo.dashboard.gaze import GazePanel
 from rtemo.dashboard.operator_panel import AlarmBar, AnnotationBar
-from rtemo.dashboard.panel import Panel, plain_label, set_text, shown
+from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, set_text, shown
 from rtemo.dashboard.scalp import ScalpPanel
-from rtemo.dashboard.shortcuts import HelpOverlay, bind
+from rtemo.dashboard.shortcuts import HelpOverlay, bind, space
 from rtemo.dashboard.signals import GAIN_STEP, SignalsPanel
 from rtemo.dashboard.spectrum_panel import SpectrumPanel
 from rtemo.dashboard.state import DashboardState, Link
@@ -42,7 +44,9 @@ from rtemo.dashboard.timeline import TimelinePanel
 
 TITLE = "rtemo dashboard"
 FLASH_S = 0.5
-SIDE_PX = 350
+SIDE_PX, SIDE_MOST = 350, 0.36
+"""Width of emotion and sensors, and the part of the window that it may be."""
+SESSION_PX, SESSION_MOST = 230, 0.2
 SCALE_STEP = 1.1
 LINK_WORDS = {
     Link.LOOKING: "◌ looking for a session",
@@ -139,6 +143,8 @@ class DashboardWindow(QMainWindow):
         self._bind()
         self.apply_theme()
         self.resize(1280, 800)
+        # Nothing has the keyboard at first: a key that is meant for the window shall not choose another session.
+        self.setFocus()
 
     def draw(self) -> None:
         """Draw one frame: panels that can be seen, where something has changed."""
@@ -147,7 +153,8 @@ class DashboardWindow(QMainWindow):
         self._heading()
         unheard = self.alarms.refresh(state, self._clock())
         flash = unheard and int(self._clock() / FLASH_S) % 2 == 0
-        title = f"!! {state.alarms.active[0].text} - {TITLE}" if flash else TITLE
+        first = next((alarm.text for alarm in state.alarms.active if not alarm.acknowledged), "")
+        title = f"!! {first} - {TITLE}" if flash else TITLE
         if self.windowTitle() != title:
             self.setWindowTitle(title)
         self.annotations.refresh(state)
@@ -170,7 +177,20 @@ class DashboardWindow(QMainWindow):
         self.setStyleSheet(style_sheet(self.theme, self.scale))
         for panel in self.panels:
             panel.set_theme(self.theme, self.scale)
-        self.side.setFixedWidth(round(SIDE_PX * max(0.9, self.scale)))
+        self.annotations.fit()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave the plots most of the window, however large the letters are."""
+        self.side.setFixedWidth(round(min(SIDE_PX * max(0.9, self.scale), SIDE_MOST * self.width())))
+        self.sessions.setFixedWidth(round(min(SESSION_PX * max(0.9, self.scale), SESSION_MOST * self.width())))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Divide the room anew."""
+        super().resizeEvent(event)
+        self._fit()
+        if self.help.isVisible():
+            self.help.place()
 
     def toggle_theme(self) -> None:
         """Dark, or light."""
@@ -216,10 +236,9 @@ class DashboardWindow(QMainWindow):
         return f"{kept}-{datetime.datetime.now():%H%M%S}"
 
     def _lay_out(self) -> None:
-        self.link = plain_label("", "strong")
-        self.note = plain_label("", "muted")
-        self.sessions = QComboBox()
-        self.sessions.setAccessibleName("Session")
+        self.link = ElidedLabel("", "strong")
+        self.note = ElidedLabel("", "muted")
+        self.sessions = Choice("Session")
         self.sessions.addItem(NEWEST, None)
         self.sessions.activated.connect(lambda _: self._ports.choose(self.sessions.currentData()))
         top = QHBoxLayout()
@@ -284,7 +303,7 @@ class DashboardWindow(QMainWindow):
             "Esc": self._leave,
             "A": self.state.alarms.acknowledge,
             "M": self.alarms.mute.toggle,
-            "Space": lambda: timeline.follow(not timeline.following),
+            "Space": space(lambda: timeline.follow(not timeline.following)),
             "Left": lambda: timeline.pan(-0.25),
             "Right": lambda: timeline.pan(0.25),
             "Ctrl+Up": lambda: timeline.zoom(0.5),
@@ -310,6 +329,12 @@ class DashboardWindow(QMainWindow):
         for number in range(self.tabs.count()):
             actions[f"Alt+{number + 1}"] = partial(self.tabs.setCurrentIndex, number)
         self.keys = bind(self, actions)
+        for kind in (QAbstractButton, QComboBox):
+            for control in self.findChildren(kind):
+                # One that was clicked does not keep the keyboard, or the space bar would press it again.
+                control.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for plot in self.findChildren(pg.GraphicsView):
+            plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def _leave(self) -> None:
         """Leave what is written in, or the help."""

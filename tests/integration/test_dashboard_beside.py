@@ -26,15 +26,23 @@ def dashboard_of(session: int) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("harm", [None, signal.SIGSTOP, signal.SIGKILL], ids=["well", "frozen", "killed"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(None, id="well", marks=pytest.mark.slow),
+        pytest.param(signal.SIGSTOP, id="frozen"),
+        pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_session_neither_waits_for_its_dashboard_nor_minds_losing_it(live_lab: LiveLab, harm: signal.Signals | None):
-    options = ("--duration", "9")
+    options = ("--duration", "10")
     with live_lab.simulated(), live_lab.start(*options, QT_QPA_PLATFORM="offscreen") as session:
         until(session, "session ->")
         dashboard = dashboard_of(session.pid)
+        until(session, r"pps live .* [1-9]\d* windows$")
+        assert os.getpriority(os.PRIO_PROCESS, dashboard) == 10
         if harm is not None:
             os.kill(dashboard, harm)
-        until(session, r"pps live .* [1-9]\d* windows$")
         began_s = time.monotonic()
         _, err = session.communicate(timeout=30)
         took_s = time.monotonic() - began_s

@@ -20,9 +20,9 @@ DRIVER = Path(__file__).with_name("dashboard_driver.py")
 def test_what_an_operator_does_at_the_window_happens_in_the_session(live_lab: LiveLab, tmp_path: Path):
     import pyxdf
 
-    with live_lab.start("--wait", "60", "--duration", "34") as session:
+    with live_lab.start("--wait", "60", "--duration", "28") as session:
         until(session, "looking for")
-        with live_lab.simulated("--fault", "eye:drop@20+4"):
+        with live_lab.simulated("--fault", "eye:drop@15+4"):
             until(session, "session ->")
             command = [sys.executable, DRIVER, "machine", live_lab.network.session_id, tmp_path]
             done = subprocess.run(

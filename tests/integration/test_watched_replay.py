@@ -17,7 +17,7 @@ from rtemo.telemetry import SessionLayout, SessionStatus
 
 pytestmark = pytest.mark.lsl
 
-SPEED = 8.0
+SPEED = 16.0
 PROGRAM = """
 import json, sys, threading
 from pathlib import Path
@@ -111,6 +111,7 @@ def test_without_a_screen_it_is_refused_before_anything_is_written(
     assert not (tmp_path / "out" / "predictions.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_dashboard_changes_nothing_of_what_is_predicted(lab: Lab, tmp_path: Path):
     command = [sys.executable, "-m", "rtemo", "play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o"]
     watching = ["--dashboard", "--speed", "20"]

@@ -63,7 +63,6 @@ def test_it_is_told_the_session_and_closed_with_it(program, tmp_path: Path, monk
     pid, *arguments = said(tmp_path / "said.log")
     expected = "-m rtemo dashboard --session sub-01-ses-1 --scope machine --session-id unit-test -c"
     assert arguments == [*expected.split(), str(tmp_path / "lab.toml")]
-    assert os.getpriority(os.PRIO_PROCESS, int(pid)) == dashboard_process.NICENESS
     assert process.close() == ""
     assert not is_there(int(pid))
     assert process.close() == ""

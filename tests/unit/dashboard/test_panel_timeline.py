@@ -1,0 +1,220 @@
+"""The session over time: gaps stay gaps, plots move together, and following comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from panel_lab import PanelLab, picture, pixels_of
+from PySide6.QtCore import Qt
+
+from rtemo.dashboard.messages import Attached, EventSeen, EventsSeen, MarkersSeen
+from rtemo.dashboard.theme import DARK
+from rtemo.dashboard.timeline import SPAN_S
+
+pytestmark = pytest.mark.gui
+
+
+def ranges(lab: PanelLab) -> list[tuple[float, float]]:
+    return [tuple(plot.getViewBox().viewRange()[0]) for plot in lab.window.timeline.plots.values()]
+
+
+def plotted(lab: PanelLab, name: str) -> np.ndarray:
+    """What is painted of a plot, without its axes."""
+    box = lab.window.timeline.plots[name].getViewBox().sceneBoundingRect().toRect()
+    return picture(lab.window.timeline.graphics)[box.top() : box.bottom(), box.left() : box.right()]
+
+
+def columns(lab: PanelLab, name: str, colour: str) -> np.ndarray:
+    """Seconds before now of the columns in which a colour is seen."""
+    painted = plotted(lab, name)
+    wanted = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    at = np.flatnonzero((painted == wanted).all(axis=2).any(axis=0))
+    low, high = lab.window.timeline.visible_range
+    return lab.session_s - (low + (at + 0.5) * (high - low) / painted.shape[1])
+
+
+def test_five_minutes_up_to_now_are_seen_at_first(lab: PanelLab):
+    lab.live()
+    lab.frame()
+    low, high = lab.window.timeline.visible_range
+    assert high - low == pytest.approx(SPAN_S)
+    assert low < lab.session_s < high
+    assert high - lab.session_s < 10
+
+
+def test_all_plots_move_together(lab: PanelLab):
+    lab.watch(20)
+    lab.frame()
+    lab.window.timeline.pan(-0.5)
+    lab.window.timeline.zoom(0.5)
+    lab.frame()
+    assert len({tuple(np.round(seen, 6)) for seen in ranges(lab)}) == 1
+
+
+def test_it_follows_until_the_operator_pans_and_again_when_told(lab: PanelLab):
+    timeline = lab.window.timeline
+    told: list[bool] = []
+    timeline.following_changed.connect(told.append)
+    lab.watch(10)
+    lab.frame()
+    lab.press(Qt.Key.Key_Left)
+    assert not timeline.following
+    before = timeline.visible_range
+    lab.watch(60)
+    lab.frame()
+    assert timeline.visible_range == before
+    assert "again" in timeline.follow_button.text()
+    lab.press(Qt.Key.Key_Space)
+    lab.frame()
+    assert timeline.following
+    assert timeline.visible_range[0] < lab.session_s < timeline.visible_range[1]
+    assert told == [False, True]
+    timeline.follow_button.click()
+    assert not timeline.following
+    timeline.follow_button.click()
+    assert timeline.following
+    assert timeline.follow_button.text() == "Following"
+
+
+def test_a_zoom_while_following_goes_on_following(lab: PanelLab):
+    lab.watch(10)
+    lab.frame()
+    lab.press(Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+    lab.watch(30)
+    lab.frame()
+    low, high = lab.window.timeline.visible_range
+    assert lab.window.timeline.following
+    assert high - low == pytest.approx(SPAN_S / 2)
+    assert low < lab.session_s < high
+
+
+def test_a_wheel_or_a_drag_of_the_plot_ends_following(lab: PanelLab):
+    lab.watch(10)
+    lab.frame()
+    box = lab.window.timeline.plots["w"].getViewBox()
+    box.translateBy(x=-50)
+    box.sigRangeChangedManually.emit(box.state["mouseEnabled"])
+    assert not lab.window.timeline.following
+
+
+def test_where_there_was_no_prediction_there_is_a_gap(lab: PanelLab):
+    lab.watch(60, probabilities=(0.0, 0.0, 1.0))
+    lab.clock.advance(60)
+    lab.watch(60, probabilities=(0.0, 0.0, 1.0))
+    lab.frame()
+    ages = columns(lab, "p", DARK.classes[2])
+    assert ((ages > 0) & (ages < 59)).sum() > 50
+    assert ((ages > 121) & (ages < 179)).sum() > 50
+    assert not ((ages > 62) & (ages < 118)).any()
+
+
+def test_probabilities_are_stacked_to_one(lab: PanelLab):
+    lab.watch(300, probabilities=(0.2, 0.3, 0.5))
+    lab.frame()
+    painted = plotted(lab, "p")
+    share = np.array([pixels_of(painted, colour) for colour in DARK.classes[:3]], float)
+    assert share / share.sum() == pytest.approx((0.2, 0.3, 0.5), abs=0.04)
+
+
+def test_the_shadow_is_a_thin_line_where_it_differs(lab: PanelLab):
+    lab.watch(300, probabilities=(0.2, 0.3, 0.5))
+    lab.frame()
+    lines = lab.window.timeline.strokes["p"]._lines
+    assert all(pen.width() <= 1 for pen, _ in lines)
+    painted = plotted(lab, "p")
+    # The frozen model's borders lie at 0.5 and 0.8 of the stack, in the colour of text.
+    rows = np.flatnonzero((painted == (232, 237, 243)).all(axis=2).mean(axis=1) > 0.8)
+    top = lab.window.timeline.plots["p"].getViewBox().viewRange()[1][1]
+    heights = top * (1 - (rows + 0.5) / painted.shape[0])
+    assert heights == pytest.approx([0.8, 0.5], abs=0.03)
+
+
+def test_a_missing_stretch_is_shaded_and_hatched_and_has_no_weight(lab: PanelLab):
+    lab.watch(100)
+    lab.frame()
+    whole = pixels_of(plotted(lab, "w"), DARK.panel)
+    there = columns(lab, "there", DARK.views[1])
+    assert ((there > 1) & (there < 99)).sum() > 80
+    lab.watch(60, available=(True, False, True))
+    lab.watch(60)
+    lab.frame()
+    there = columns(lab, "there", DARK.views[1])
+    assert not ((there > 62) & (there < 118)).any()
+    assert ((there > 2) & (there < 58)).sum() > 30
+    weights = columns(lab, "w", DARK.views[1])
+    assert not ((weights > 62) & (weights < 118)).any()
+    assert pixels_of(plotted(lab, "w"), DARK.panel) < whole - 1000
+
+
+def test_a_weight_of_zero_is_a_line_and_the_lane_is_full(lab: PanelLab):
+    lab.watch(100, weights=(1.0, 0.0, 0.0))
+    lab.frame()
+    there, weights = columns(lab, "there", DARK.views[2]), columns(lab, "w", DARK.views[2])
+    assert ((there > 1) & (there < 99)).sum() > 80
+    assert ((weights > 1) & (weights < 99)).sum() > 80
+
+
+def test_trials_markers_and_annotations_are_drawn_in(lab: PanelLab):
+    lab.watch(10)
+    began_s = lab.session_s
+    lab.state.take(MarkersSeen("markers", np.array([began_s]), ("clip/negative",)))
+    lab.watch(60)
+    lab.state.take(MarkersSeen("markers", np.array([lab.session_s]), ("clip/neutral",)))
+    lab.state.take(EventsSeen((EventSeen(lab.session_s - 20, "annotation", {"text": "cap <b>touched</b>"}),)))
+    lab.watch(60)
+    lab.frame()
+    painted = plotted(lab, "p")
+    lane = painted[: painted.shape[0] // 12]
+    assert pixels_of(lane, DARK.classes[0]) > 100
+    assert pixels_of(lane, DARK.classes[1]) > 100
+    said = [text.toPlainText() for text in lab.window.timeline._texts if text.isVisible()]
+    assert said == ["negative", "neutral", "cap <b>touched</b>"]
+
+
+def test_another_session_begins_with_an_empty_picture(lab: PanelLab):
+    lab.watch(60)
+    lab.frame()
+    assert lab.window.timeline.strokes["p"].count > 0
+    lab.state.take(Attached(lab.layout.model_copy(update={"session": "another"})))
+    lab.frame()
+    assert lab.window.timeline.strokes["p"].count == 0
+
+
+def test_an_hour_is_drawn_with_a_bounded_number_of_bars(lab: PanelLab):
+    lab.watch(3600)
+    lab.frame()
+    for _ in range(4):
+        lab.window.timeline.zoom(2.0)
+    lab.frame()
+    assert 300 < lab.window.timeline.strokes["p"].count < 4 * 1000
+
+
+def test_without_change_nothing_is_drawn_anew(lab: PanelLab, monkeypatch: pytest.MonkeyPatch):
+    lab.watch(30)
+    lab.frame(3)
+    drawn = []
+    draw = lab.window.timeline._draw
+    monkeypatch.setattr(lab.window.timeline, "_draw", lambda *of: (drawn.append(1), draw(*of)))
+    lab.frame(3)
+    assert drawn == []
+    lab.watch(1)
+    lab.frame()
+    assert drawn == [1]
+
+
+@pytest.mark.parametrize("size", [(1024, 640), (1280, 800), (2560, 1440)])
+@pytest.mark.parametrize("scale", [0.75, 1.0, 2.0])
+def test_plots_stand_in_line_whatever_the_size(open_lab: Callable[..., PanelLab], size: tuple[int, int], scale: float):
+    lab = open_lab(size=size, scale=scale)
+    lab.watch(20)
+    lab.frame(3)
+    boxes = [plot.getViewBox().sceneBoundingRect() for plot in lab.window.timeline.plots.values()]
+    assert len({round(box.left()) for box in boxes}) == 1
+    assert len({round(box.right()) for box in boxes}) == 1
+    tops = [box.top() for box in boxes]
+    assert tops == sorted(tops)
+    assert boxes[0].height() > 1.5 * max(box.height() for box in boxes[1:3])
+    assert all(box.height() > 10 for box in boxes)
+    assert boxes[-1].bottom() < lab.window.timeline.graphics.height()
