@@ -161,7 +161,10 @@ print(stamp % 1.0, sum(sample[:3]), len(sample))
     assert int(count) == 15
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_an_interrupted_session_is_whole(live_lab: LiveLab, number: signal.Signals):
     with live_lab.simulated(), live_lab.start() as session:
         until(session, SOME_WINDOWS)
