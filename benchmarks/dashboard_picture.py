@@ -81,8 +81,9 @@ def watch(config: Path, seconds: float) -> None:
         if not name.endswith(window.theme.name):
             window.toggle_theme()
         window.tabs.setCurrentIndex(tab)
-        look(2.5)
-        window.screenshot(str(IMAGES / f"dashboard_{name}.png"))
+        # The maps' first one takes a while.
+        look(12.0)
+        window.grab().save(str(IMAGES / f"dashboard_{name}.png"))
     feed.stop()
     window.close()
 
