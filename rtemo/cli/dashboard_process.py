@@ -58,11 +58,14 @@ class DashboardProcess:
         if self._config is not None:
             command += ["-c", str(self._config)]
         self._log = log
-        with log.open("wb") as said:
-            # In a group of its own: Ctrl-C on the terminal is the session's.
-            self._process = subprocess.Popen(  # noqa: S603 - our own program, without a shell
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
-            )
+        try:
+            with log.open("wb") as said:
+                # In a group of its own: Ctrl-C on the terminal is the session's.
+                self._process = subprocess.Popen(  # noqa: S603 - our own program, without a shell
+                    command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+                )
+        except OSError as error:
+            warn([printable(f"no dashboard: it cannot be started ({error})")])
 
     def close(self) -> str:
         """Ask it to close, and see to it. Idempotent.

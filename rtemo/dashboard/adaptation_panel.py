@@ -68,7 +68,7 @@ class AdaptationPanel(Panel):
         super().__init__("Adaptation", theme)
         self._send, self._confirm = send, confirm
         self._seen = 0
-        self._of: object = None
+        self._of: tuple[object, bool] = (None, False)
         self.values: dict[str, QLabel] = {}
         figures = QWidget()
         grid = QGridLayout(figures)
@@ -138,8 +138,10 @@ class AdaptationPanel(Panel):
         why = self.decide(state)
         last = "" if state.status is None else state.status.adaptation.last_reason
         set_text(self.why, why or (f"last decision: {shown(last, 100)}" if last else ""))
-        if self._of is not state.layout:
-            self._of, self._seen = state.layout, 0
+        # Before the first status nobody knows when the session began: what is written by then is written again.
+        of = (state.layout, state.status is not None)
+        if self._of != of:
+            self._of, self._seen = of, 0
             self.log.clear()
         fresh = min(state.events_seen - self._seen, len(state.events))
         self._seen = state.events_seen

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Final
 
 import pyqtgraph as pg
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from rtemo.clock import LslClock
 from rtemo.config import NetworkSettings
@@ -20,6 +20,7 @@ from rtemo.dashboard.mailbox import Mailbox
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import ThemeName
 from rtemo.dashboard.window import DashboardWindow, Ports
+from rtemo.printable import printable
 
 TAKE_EVERY_MS: Final = 50
 DRAW_EVERY_MS: Final = 100
@@ -66,6 +67,7 @@ def run(
         Ports(send=feed.send, choose=feed.choose),
         theme=theme or desktop_theme(),
         scale=scale,
+        session=session,
         budget_s=FRAME_BUDGET_S,
     )
     failed: list[BaseException] = []
@@ -78,7 +80,7 @@ def run(
             drawing.stop()
             taking.stop()
             if QGuiApplication.platformName() != "offscreen":
-                QMessageBox.critical(window, "rtemo dashboard", f"{kind.__name__}: {error}")
+                failure_box(window, error).exec()
             application.exit(1)
 
     def take() -> None:
@@ -117,6 +119,16 @@ def run(
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return 1 if failed else code
+
+
+def failure_box(parent: QWidget, error: BaseException) -> QMessageBox:
+    """Says what went wrong, in plain text: a name from the network may be in it."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Critical)
+    box.setWindowTitle("rtemo dashboard")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(printable(f"{type(error).__name__}: {error}", 500))
+    return box
 
 
 def desktop_theme() -> ThemeName:

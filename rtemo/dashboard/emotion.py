@@ -10,12 +10,10 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from rtemo.dashboard.panel import Panel, shown
+from rtemo.dashboard.panel import Panel, prediction_age_s, prediction_is_of_now, shown
 from rtemo.dashboard.state import DashboardState, Link
 from rtemo.dashboard.theme import Theme
 
-OLD_HOPS, OLD_AT_LEAST_S = 2.0, 1.0
-"""A prediction that is older than so many hops, and than this, is not what the person feels now."""
 TALLEST_PT, SHORTEST_PT = 64.0, 12.0
 LINKS = {Link.LOOKING: "no session", Link.SILENT: "no word from the session", Link.ENDED: "the session is over"}
 
@@ -55,8 +53,7 @@ def emotion_of(state: DashboardState) -> Emotion:
         return Emotion(headline, _last(state))
     if not len(predictions):
         return Emotion("waiting", "no prediction yet")
-    age_s = state.now_s() - float(predictions.stop_s[-1])
-    if age_s > max(OLD_HOPS * layout.hop_s, OLD_AT_LEAST_S) + layout.lateness_s:
+    if not prediction_is_of_now(state):
         return Emotion("no prediction", _last(state))
     p = predictions.probabilities[-1]
     if not np.isfinite(p).all():
@@ -79,14 +76,14 @@ def _spread(state: DashboardState) -> str:
 def _last(state: DashboardState) -> str:
     """The newest prediction, said as what it is: old."""
     layout, predictions = state.layout, state.predictions
-    now_s = state.now_s()
-    if layout is None or not len(predictions) or not math.isfinite(now_s):
+    age_s = prediction_age_s(state)
+    if layout is None or not math.isfinite(age_s):
         return state.reason
     p = predictions.probabilities[-1]
     if not np.isfinite(p).all() or not predictions.available[-1].any():
-        return f"nothing for {now_s - float(predictions.stop_s[-1]):.0f} s"
+        return f"nothing for {age_s:.0f} s"
     label = shown(layout.labels[int(p.argmax())])
-    return f"last: {label}, {now_s - float(predictions.stop_s[-1]):.0f} s ago"
+    return f"last: {label}, {age_s:.0f} s ago"
 
 
 class EmotionPanel(Panel):

@@ -49,7 +49,7 @@ class EventLogPanel(Panel):
         self.text.setAccessibleName("Events")
         self.body.addWidget(self.text, 1)
         self._seen = 0
-        self._of: object = None
+        self._of: tuple[object, bool] = (None, False)
         self._anew = True
 
     @property
@@ -59,8 +59,10 @@ class EventLogPanel(Panel):
 
     def refresh(self, state: DashboardState) -> None:
         """Add what has come."""
-        if self._of is not state.layout or self._anew:
-            self._of, self._seen, self._anew = state.layout, state.events_seen - len(state.events), False
+        # Before the first status nobody knows when the session began: what is written by then is written again.
+        of = (state.layout, state.status is not None)
+        if self._of != of or self._anew:
+            self._of, self._seen, self._anew = of, state.events_seen - len(state.events), False
             self.text.clear()
         fresh = min(state.events_seen - self._seen, len(state.events))
         self._seen = state.events_seen

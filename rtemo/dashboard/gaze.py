@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from rtemo.dashboard.panel import ElidedLabel, Panel, set_text, shown, style_axes
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
+from rtemo.dashboard.traces import SignalBuffer
 from rtemo.telemetry import ViewLayout
 from rtemo.types import Floats
 
@@ -34,10 +35,9 @@ class GazePanel(Panel):
         super().__init__("Gaze", theme)
         self.note = ElidedLabel("", "muted")
         self.heading.addWidget(self.note)
-        self.plot = pg.PlotWidget()
+        self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.setAccessibleName("Gaze")
         item = self.plot.getPlotItem()
-        item.setMenuEnabled(False)
         item.hideButtons()
         item.setMouseEnabled(x=False, y=False)
         item.invertY(True)
@@ -51,6 +51,7 @@ class GazePanel(Panel):
         self.body.addWidget(self.plot, 1)
         self._drawn: tuple[object, ...] = ()
         self._edges = START
+        self._of: SignalBuffer | None = None
         self.set_theme(theme, 1.0)
 
     def refresh(self, state: DashboardState) -> None:
@@ -63,8 +64,11 @@ class GazePanel(Panel):
         if buffer is None or not {view.columns["x"], view.columns["y"]} <= set(buffer.labels):
             self._clear("waiting for the signal")
             return
+        if buffer is not self._of:
+            # Another session's tracker, or the same in other units, may count quite otherwise.
+            self._of, self._edges, self._drawn = buffer, START, ()
         now_s = state.now_s()
-        mark = (id(buffer), buffer.revision, round(now_s, 1))
+        mark = (buffer.revision, round(now_s, 1))
         if mark == self._drawn:
             return
         self._drawn = mark
@@ -98,7 +102,7 @@ class GazePanel(Panel):
         set_text(self.note, why)
         if self._drawn != (why,):
             self._drawn = (why,)
-            self._edges = START
+            self._of = None
             for part in (self.trail, self.dots, self.point, self.frame):
                 part.setData([], [])
 

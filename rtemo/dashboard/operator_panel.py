@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBox
 from rtemo.dashboard.alarms import Alarm
 from rtemo.dashboard.panel import ElidedLabel, plain_label, set_text
 from rtemo.dashboard.state import DashboardState, Link
-from rtemo.dashboard.theme import Theme
 from rtemo.telemetry import MAX_ANNOTATION
 
 PRESETS = ("movement", "talking", "noise", "cap touched", "restless", "sleepy", "interruption", "note")
@@ -109,14 +108,13 @@ class AlarmBar(QWidget):
 
     Parameters
     ----------
-    theme : Theme
     beep : callable
         Makes itself heard.
     """
 
-    def __init__(self, theme: Theme, beep: Callable[[], None]) -> None:
+    def __init__(self, beep: Callable[[], None]) -> None:
         super().__init__()
-        self.theme, self._beep = theme, beep
+        self._beep = beep
         self.muted = False
         self._sounded_s = float("-inf")
         self._shown: tuple[object, ...] = ()

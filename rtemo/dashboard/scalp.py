@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -38,7 +39,7 @@ class ScalpPanel(Panel):
         self._pool = ThreadPoolExecutor(1, "rtemo-scalp")
         self._made: Future[Topography] | None = None
         self._for: tuple[object, ...] = ()
-        self._due_s = -np.inf
+        self._drawn_s = -np.inf
         self._scale = 1.0
         self._texts: list[pg.TextItem] = []
         self._outlines: list[pg.PlotCurveItem] = []
@@ -52,14 +53,15 @@ class ScalpPanel(Panel):
         view = mapped_view(state)
         if view is None:
             if self._for:
-                self.graphics.clear()
-                self._for, self._made, self._bands, self.maps = (), None, {}, {}
+                self._take_away()
+                self._for = ()
             set_text(self.note, "no view of this session has bands")
             return
-        if self._for != (view.name, view.channels, tuple(view.bands)):
-            self._for = (view.name, view.channels, tuple(view.bands))
-            self._made = self._pool.submit(Topography, view.channels)
+        of = (view.name, view.channels, tuple(view.bands.items()))
+        if self._for != of:
+            self._for = of
             self._lay_out(view)
+            self._made = self._pool.submit(Topography, view.channels)
         buffer = state.signals.get(view.stream)
         if self._made is None or not self._made.done() or buffer is None:
             self._clear("waiting for the signal")
@@ -69,9 +71,10 @@ class ScalpPanel(Panel):
             set_text(self.note, "fewer than six channels have a place on the head")
             return
         now_s = state.now_s()
-        if not now_s >= self._due_s:
+        # The clock of another session may be far behind.
+        if not math.isfinite(now_s) or abs(now_s - self._drawn_s) < EVERY_S:
             return
-        self._due_s = now_s + EVERY_S
+        self._drawn_s = now_s
         stamps_s, values = buffer.latest(SECONDS)
         columns = [buffer.labels.index(label) for label in view.channels if label in buffer.labels]
         if len(columns) != len(view.channels) or view.stream in state.gone or not len(stamps_s):
@@ -80,7 +83,9 @@ class ScalpPanel(Panel):
         if now_s - float(stamps_s[-1]) > SEGMENT_S:
             self._clear(f"no signal for {now_s - float(stamps_s[-1]):.0f} s")
             return
-        found = spectrum(stamps_s, values[:, columns], buffer.rate_hz, segment_s=SEGMENT_S)
+        # Whatever a device sends: a channel with values that are not finite counts as bad here.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = spectrum(stamps_s, values[:, columns], buffer.rate_hz, segment_s=SEGMENT_S)
         if found is None:
             self._clear(f"needs {SEGMENT_S:g} s without a gap")
             return
@@ -96,7 +101,11 @@ class ScalpPanel(Panel):
         self._scale = scale
         self.graphics.setBackground(theme.panel)
         self._colour()
-        self._due_s = -np.inf
+        self._drawn_s = -np.inf
+
+    def close_pool(self) -> None:
+        """Let the thread go that makes maps ready; there are no new ones from then on."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _colour(self) -> None:
         outline = pg.mkPen(self.theme.muted, width=1)
@@ -110,19 +119,25 @@ class ScalpPanel(Panel):
         for _, _, _, crossed in self._bands.values():
             crossed.setBrush(pg.mkBrush(self.theme.critical))
 
-    def _lay_out(self, view: ViewLayout) -> None:
+    def _take_away(self) -> None:
+        """Remove all maps, and what was kept of them: Qt deletes what is removed, and nobody may colour it then."""
         self.graphics.clear()
-        self._bands, self._texts, self._outlines = {}, [], []
-        self.maps = {}
+        self._bands, self._texts, self._outlines, self.maps = {}, [], [], {}
+        if self._made is not None:
+            self._made.cancel()
+            self._made = None
+        self._drawn_s = -np.inf
+
+    def _lay_out(self, view: ViewLayout) -> None:
+        self._take_away()
         angle = np.linspace(0, 2 * np.pi, 100)
         for number, (band, (low, high)) in enumerate(view.bands.items()):
-            plot = self.graphics.addPlot(row=0, col=number)
+            plot = self.graphics.addPlot(row=0, col=number, enableMenu=False)
             self.graphics.ci.layout.setColumnPreferredWidth(number, 100.0)
             self.graphics.ci.layout.setColumnStretchFactor(number, 1)
             plot.hideAxis("left")
             plot.hideAxis("bottom")
             plot.setAspectLocked()
-            plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.setMouseEnabled(x=False, y=False)
             image = pg.ImageItem(axisOrder="row-major")

@@ -38,11 +38,16 @@ HELP: Final = (
 SMALLEST_PT: Final = 6.0
 
 
+REPEATED: Final = frozenset({"Left", "Right", "Ctrl+Up", "Ctrl+Down", "PgUp", "PgDown", "+", "-"})
+
+
 def bind(window: QWidget, actions: Mapping[str, Callable[[], object]]) -> dict[str, QShortcut]:
     """Bind keys of a whole window; where text is being written, letters are letters."""
     bound = {}
     for keys, work in actions.items():
         shortcut = QShortcut(QKeySequence(keys), window)
+        # A key that is held asks once: the session bars an operator who asks without end.
+        shortcut.setAutoRepeat(keys in REPEATED)
         shortcut.activated.connect(work)
         bound[keys] = shortcut
     return bound

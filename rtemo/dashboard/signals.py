@@ -36,8 +36,9 @@ class SignalsPanel(Panel):
         self._chosen = False
         self._first = 0
         self._scale = 1.0
-        self._heights: dict[str, float] = {}
+        self._height: float | None = None
         self._drawn: tuple[object, ...] = ()
+        self._offered: dict[str, str] = {}
         self._rows: tuple[object, ...] = ()
         self.streams = Choice("Stream")
         self.streams.currentIndexChanged.connect(lambda _: self._begin())
@@ -55,10 +56,9 @@ class SignalsPanel(Panel):
             self._button(text, tip, lambda factor=factor: self.change_gain(factor))
         self.heading.addWidget(self.count)
         self.heading.addWidget(self.streams)
-        self.plot = pg.PlotWidget()
+        self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.setAccessibleName("Traces")
         item = self.plot.getPlotItem()
-        item.setMenuEnabled(False)
         item.hideButtons()
         item.setMouseEnabled(x=False, y=False)
         item.hideAxis("left")
@@ -111,26 +111,27 @@ class SignalsPanel(Panel):
         self._offer(state)
         buffer = state.signals.get(self.key)
         if buffer is None:
-            self.curve.setData([], [])
-            self.bad_curve.setData([], [])
-            set_text(self.where, "no signal yet")
+            self._clear()
             return
         shown_now = int(self.count.currentData())
         self._first = max(0, min(self._first, len(buffer.labels) - shown_now))
         chosen = slice(self._first, min(self._first + shown_now, len(buffer.labels)))
         bad = _bad_of(state, self.key)
         now_s = state.now_s()
-        mark = (id(buffer), buffer.revision, round(now_s, 1), chosen.start, chosen.stop, self._gain, tuple(bad))
+        gone = self.key in state.gone
+        # Before the first status the clock is NaN, which is not even itself.
+        at_s = round(now_s, 1) if math.isfinite(now_s) else None
+        mark = (buffer, buffer.revision, at_s, gone, chosen.start, chosen.stop, self._gain, tuple(sorted(bad)))
         if mark == self._drawn:
             return
         self._drawn = mark
         # Whatever a device sends: what is beyond float32 is cut off like all that is too high.
         with np.errstate(over="ignore", invalid="ignore"):
             self._draw(buffer, chosen, bad, now_s)
-        gone = "   NOT THERE" if self.key in state.gone else ""
         unit = shown(buffer.units[chosen.start], 12) if buffer.units else ""
-        row = self._heights.get(self.key, 1.0) / self._gain
-        said = f"{chosen.start + 1}-{chosen.stop} of {len(buffer.labels)}   {row:.3g} {unit} a row{gone}"
+        row = (self._height or 1.0) / self._gain
+        there = "   NOT THERE" if gone else ""
+        said = f"{chosen.start + 1}-{chosen.stop} of {len(buffer.labels)}   {row:.3g} {unit} a row{there}"
         set_text(self.where, said)
 
     def set_theme(self, theme: Theme, scale: float) -> None:
@@ -147,8 +148,13 @@ class SignalsPanel(Panel):
     def _offer(self, state: DashboardState) -> None:
         """Keep the list of streams as the session's is."""
         names = {key: shown(_name_of(state, key), 24) for key in state.signal_keys}
-        offered = [self.streams.itemData(i) for i in range(self.streams.count())]
-        if offered != list(names):
+        if self._offered == names:
+            return
+        if list(self._offered) == list(names):
+            # A stream's name may be known later than its samples are.
+            for number, name in enumerate(names.values()):
+                self.streams.setItemText(number, name)
+        else:
             kept = self.key
             self.streams.blockSignals(True)
             self.streams.clear()
@@ -158,6 +164,16 @@ class SignalsPanel(Panel):
                 self.streams.setCurrentIndex(list(names).index(kept))
             self.streams.blockSignals(False)
             self._begin()
+        self._offered = names
+
+    def _clear(self) -> None:
+        """Nothing of a stream that is not there any more is left standing, nor are its names."""
+        if self._drawn != ("nothing",):
+            self._drawn, self._rows = ("nothing",), ()
+            self.curve.setData([], [])
+            self.bad_curve.setData([], [])
+            self.names.show_rows(())
+        set_text(self.where, "no signal yet")
 
     def _choose(self) -> None:
         """The operator has chosen: from now on nothing else is shown by itself."""
@@ -165,14 +181,14 @@ class SignalsPanel(Panel):
 
     def _begin(self) -> None:
         self._drawn, self._rows = (), ()
-        self._heights.pop(self.key, None)
+        self._height = None
 
     def _draw(self, buffer: SignalBuffer, chosen: slice, bad: set[str], now_s: float) -> None:
         edges_s, low, high = buffer.columns(now_s)
         low, high = low[chosen], high[chosen]
         labels = buffer.labels[chosen]
         centre = _median((low + high) / 2)
-        height = self._height(low, high)
+        height = self._follow_height(low, high)
         channels, columns = low.shape
         offset = np.arange(channels, 0, -1, dtype=np.float32) - 0.5
         # From lowest to highest and on to the next column: as many points as a screen can show, however many samples.
@@ -196,15 +212,15 @@ class SignalsPanel(Panel):
                 curve.setData([], [])
         self._lay_out(labels, struck, offset, buffer.seconds)
 
-    def _height(self, low: Singles, high: Singles) -> float:
+    def _follow_height(self, low: Singles, high: Singles) -> float:
         """What a row stands for: the usual range of a channel; it follows slowly, so that traces do not jump."""
         ranges = np.nanmax(high, axis=1, initial=-np.inf) - np.nanmin(low, axis=1, initial=np.inf)
         ranges = ranges[np.isfinite(ranges) & (ranges > 0)]
         wanted = float(np.median(ranges)) if len(ranges) else 1.0
-        before = self._heights.get(self.key, wanted)
+        before = wanted if self._height is None else self._height
         kept = before if 0.5 < wanted / before < 1.5 else before + 0.2 * (wanted - before)
-        self._heights[self.key] = kept
-        return max(kept, 1e-12)
+        self._height = max(kept, 1e-12)
+        return self._height
 
     def _lay_out(self, labels: tuple[str, ...], struck: NDArray[np.bool_], offset: Singles, seconds: float) -> None:
         """Names at the left; anew only where there are others."""

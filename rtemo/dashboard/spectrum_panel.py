@@ -25,10 +25,9 @@ class SpectrumPanel(Panel):
         self.channels = Choice("Channel")
         self.channels.currentIndexChanged.connect(lambda _: self._again())
         self.heading.addWidget(self.channels)
-        self.plot = pg.PlotWidget()
+        self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.setAccessibleName("Spectrum")
         item = self.plot.getPlotItem()
-        item.setMenuEnabled(False)
         item.hideButtons()
         item.setMouseEnabled(x=True, y=False)
         item.setLabel("bottom", "Hz")
@@ -36,7 +35,7 @@ class SpectrumPanel(Panel):
         self.curve = pg.PlotCurveItem(connect="finite")
         item.addItem(self.curve)
         self.body.addWidget(self.plot, 1)
-        self._due_s = -np.inf
+        self._drawn_s = -np.inf
         self._offered: tuple[tuple[str, tuple[str, ...]], ...] = ()
         self.set_theme(theme, 1.0)
 
@@ -45,19 +44,24 @@ class SpectrumPanel(Panel):
         self._offer(state)
         chosen = self.channels.currentData()
         now_s = state.now_s()
-        if chosen is None or not now_s >= self._due_s:
+        if chosen is None:
+            self._clear("no signal yet")
             return
-        self._due_s = now_s + EVERY_S
+        # The clock of another session may be far behind.
+        if abs(now_s - self._drawn_s) < EVERY_S:
+            return
+        self._drawn_s = now_s
         key, channel = chosen
         buffer = state.signals.get(key)
         found = None
         if buffer is not None and key not in state.gone and channel < len(buffer.labels):
             stamps_s, values = buffer.latest(SECONDS)
             if len(stamps_s) and now_s - float(stamps_s[-1]) < 1.0:
-                found = spectrum(stamps_s, values[:, [channel]], buffer.rate_hz)
+                # Whatever a device sends: what is not finite gives a spectrum of NaN, of which nothing is drawn.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    found = spectrum(stamps_s, values[:, [channel]], buffer.rate_hz)
         if found is None:
-            self.curve.setData([], [])
-            set_text(self.note, "needs two seconds without a gap")
+            self._clear("needs two seconds without a gap")
             return
         set_text(self.note, f"the last {SECONDS:g} s at most")
         seen = (found.frequencies_hz > 0) & (found.frequencies_hz <= HIGHEST_HZ)
@@ -71,8 +75,14 @@ class SpectrumPanel(Panel):
         self.curve.setPen(pg.mkPen(theme.accent, width=1))
         style_axes(self.plot.getPlotItem(), theme, scale)
 
+    def _clear(self, why: str) -> None:
+        """What was seen of another session or before a gap is not left standing."""
+        set_text(self.note, why)
+        if self.curve.xData is not None and len(self.curve.xData):
+            self.curve.setData([], [])
+
     def _again(self) -> None:
-        self._due_s = -np.inf
+        self._drawn_s = -np.inf
 
     def _offer(self, state: DashboardState) -> None:
         signals = ((key, state.signals[key]) for key in state.signal_keys)

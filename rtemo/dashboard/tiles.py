@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from rtemo.dashboard.panel import SPACING, Panel, shown
+from rtemo.dashboard.panel import SPACING, Panel, prediction_is_of_now, shown
 from rtemo.dashboard.state import DashboardState, Link
 from rtemo.dashboard.theme import Theme
 from rtemo.telemetry import StreamState
@@ -31,7 +31,7 @@ class ViewTile:
     missing : str
         Why it is missing; empty where it is there.
     weight, contribution : float
-        Of the newest prediction; NaN where nothing is known or the view is missing.
+        Of the newest prediction; NaN where there is none of now, or the view is missing.
     coverage, quality : float
         0 to 1; NaN where not known.
     bad : int
@@ -101,7 +101,7 @@ def _view(name: str, state: DashboardState, heard: bool) -> ViewTile:
         missing = "no window yet"
     elif name in window.missing:
         missing = window.missing[name] or "missing"
-    known = heard and len(predictions) > 0 and name in predictions.views
+    known = heard and prediction_is_of_now(state) and name in predictions.views
     if known and not missing and not predictions.available[-1][number]:
         missing = "missing"
     quality = None if window is None else window.quality.get(name)

@@ -71,9 +71,8 @@ class TimelinePanel(Panel):
         for row, (name, title, stretch) in enumerate(
             (("p", "p(label)", 6), ("c", "contrib.", 3), ("w", "weight", 3), ("there", "there", 2))
         ):
-            plot = self.graphics.addPlot(row=row, col=0, axisItems={"bottom": MinuteAxis("bottom")})
+            plot = self.graphics.addPlot(row=row, col=0, enableMenu=False, axisItems={"bottom": MinuteAxis("bottom")})
             plot.setLabel("left", title)
-            plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.setMouseEnabled(x=True, y=False)
             if name != "there":
@@ -144,7 +143,7 @@ class TimelinePanel(Panel):
             self._set_origin(state.status.now_s - state.status.elapsed_s)
         self._fit(state.predictions.views)
         low, high = self.visible_range
-        seen = (id(state.predictions), round(low, 1), round(high, 1), self.theme.name, self._fitted)
+        seen = (state.predictions, round(low, 1), round(high, 1), self.theme.name, self._fitted)
         known = (state.predictions.revision, state.trials.revision, len(state.annotations))
         if (*seen, *known) == self._drawn:
             return
@@ -269,7 +268,7 @@ class TimelinePanel(Panel):
         lines: list[Line],
     ) -> None:
         history, theme = state.predictions, self.theme
-        p = history.probabilities[at]
+        p = _fractions(history.probabilities[at])
         nobody = ~history.available[at].any(axis=1)
         whole = np.isfinite(p).all(axis=1)
         upper = np.cumsum(p, axis=1)
@@ -280,7 +279,7 @@ class TimelinePanel(Panel):
                 seen = whole & chosen
                 bottom, height = (upper[seen, number] - p[seen, number]), p[seen, number]
                 rectangles.append(Rectangles(stop_s[seen] - width, width, bottom, height, QBrush(colour, pattern)))
-        shadow = np.cumsum(history.shadow[at], axis=1)[:, :-1]
+        shadow = np.cumsum(_fractions(history.shadow[at]), axis=1)[:, :-1]
         pen = pg.mkPen(theme.text, width=1)
         lines += [Line(*_steps(stop_s, width, shadow[:, number]), pen) for number in range(shadow.shape[1])]
 
@@ -289,8 +288,9 @@ class TimelinePanel(Panel):
     ) -> None:
         history, theme = state.predictions, self.theme
         available = history.available[at]
-        contributions = np.where(available, history.contributions[at], np.nan)
-        weights = np.where(available, history.weights[at], np.nan)
+        # None is larger than 1 that a session has worked out; a network may say otherwise.
+        contributions = np.where(available, np.clip(history.contributions[at], -1, 1), np.nan)
+        weights = np.where(available, np.clip(history.weights[at], 0, 1), np.nan)
         zero = np.array([stop_s[0] - width, stop_s[-1]])
         lines["c"].append(Line(zero, np.zeros(2), pg.mkPen(theme.line, width=1)))
         for number in range(available.shape[1]):
@@ -299,7 +299,7 @@ class TimelinePanel(Panel):
                 lines[plot].append(Line(*_steps(stop_s, width, values[:, number]), pen))
         largest = float(np.nanmax(np.abs(contributions), initial=0.1)) if np.isfinite(contributions).any() else 0.1
         # In few steps, so that the scale does not jump from window to window.
-        scale = next((scale for scale in SCALES if scale >= largest), largest)
+        scale = next(scale for scale in SCALES if scale >= largest)
         if scale != self._scale_c:
             self._scale_c = scale
             self.plots["c"].setYRange(-scale, scale, padding=0.05)
@@ -381,6 +381,11 @@ def _spans(
 ) -> Rectangles:
     starts = np.array([start for start, _ in spans])
     return Rectangles(starts, np.array([stop - start for start, stop in spans]), bottom, height, brush, pen)
+
+
+def _fractions(values: Floats) -> Floats:
+    """Probabilities; NaN for what is none."""
+    return np.where((values >= 0) & (values <= 1), values, np.nan)
 
 
 def _steps(stop_s: Floats, width: float, values: Floats) -> tuple[Floats, Floats]:

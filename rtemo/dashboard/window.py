@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,6 +55,7 @@ LINK_WORDS = {
     Link.ENDED: "■ ended",
 }
 NEWEST = "the newest session"
+NOT_THERE = " (not there)"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class DashboardWindow(QMainWindow):
         Of all writing.
     clock : callable
         Seconds of any clock: for what blinks and beeps.
+    session : str, optional
+        The one that is watched; the newest if not given.
     budget_s : float
         A frame that has taken so long leaves other panels for the next; emotion and sensors are in every frame.
     """
@@ -107,6 +110,7 @@ class DashboardWindow(QMainWindow):
         theme: ThemeName = "dark",
         scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        session: str | None = None,
         budget_s: float = math.inf,
     ) -> None:
         super().__init__()
@@ -124,7 +128,7 @@ class DashboardWindow(QMainWindow):
         self.adaptation = AdaptationPanel(self.theme, lambda work: ports.send(work, ""), ports.confirm)
         self.events = EventLogPanel(self.theme)
         self.annotations = AnnotationBar(lambda text: ports.send("annotate", text))
-        self.alarms = AlarmBar(self.theme, ports.beep)
+        self.alarms = AlarmBar(ports.beep)
         self.panels: tuple[Panel, ...] = (
             self.emotion,
             self.tiles,
@@ -138,7 +142,9 @@ class DashboardWindow(QMainWindow):
         )
         self._at_once, self._in_turn = self.panels[:2], self.panels[2:]
         self._turn = 0
+        self._offered: list[tuple[str, bool]] = []
         self._lay_out()
+        self._offer(() if session is None else (session,), session)
         self.help = HelpOverlay(self)
         self._bind()
         self.apply_theme()
@@ -228,6 +234,7 @@ class DashboardWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Close: the session does not notice."""
         self.help.hide()
+        self.scalp.close_pool()
         super().closeEvent(event)
 
     def _file_name(self) -> str:
@@ -239,7 +246,6 @@ class DashboardWindow(QMainWindow):
         self.link = ElidedLabel("", "strong")
         self.note = ElidedLabel("", "muted")
         self.sessions = Choice("Session")
-        self.sessions.addItem(NEWEST, None)
         self.sessions.activated.connect(lambda _: self._ports.choose(self.sessions.currentData()))
         top = QHBoxLayout()
         top.addWidget(self.link)
@@ -358,11 +364,18 @@ class DashboardWindow(QMainWindow):
             if status.age_p99_s is not None:
                 words.append(f"age p99 {1000 * status.age_p99_s:.0f} ms")
         set_text(self.link, "    ".join(words))
-        names = [self.sessions.itemData(i) for i in range(1, self.sessions.count())]
-        if names != list(state.sessions):
-            kept = self.sessions.currentData()
-            self.sessions.clear()
-            self.sessions.addItem(NEWEST, None)
-            for name in state.sessions:
-                self.sessions.addItem(shown(name, 60), name)
-            self.sessions.setCurrentIndex(max(self.sessions.findData(kept), 0))
+        self._offer(state.sessions, self.sessions.currentData())
+
+    def _offer(self, there: Sequence[str], chosen: str | None) -> None:
+        """Keep the list of sessions as the network is; the one that was chosen stays in it, for it is waited for."""
+        offered = [(name, True) for name in there]
+        if chosen is not None and chosen not in there:
+            offered.append((chosen, False))
+        if offered == self._offered and self.sessions.count():
+            return
+        self._offered = offered
+        self.sessions.clear()
+        self.sessions.addItem(NEWEST, None)
+        for name, is_there in offered:
+            self.sessions.addItem(shown(name, 60) + ("" if is_there else NOT_THERE), name)
+        self.sessions.setCurrentIndex(max(self.sessions.findData(chosen), 0))

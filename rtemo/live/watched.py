@@ -62,7 +62,8 @@ class _Played:
             views=self.views,
             state=self.health.state,
             age_s=self.health.age_s(recorded_s) / speed,
-            rate_hz=sum(count for _, count in self.sent) / RATE_OVER_S if self.samples else math.nan,
+            # A copy: the thread that plays appends meanwhile.
+            rate_hz=sum(count for _, count in list(self.sent)) / RATE_OVER_S if self.samples else math.nan,
             nominal_hz=stream.nominal_rate_hz * speed,
             samples=self.samples,
             late=0,

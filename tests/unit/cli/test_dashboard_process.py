@@ -103,3 +103,10 @@ def test_it_is_opened_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dashboard_process, "no_display", lambda: True)
     with dashboard_beside(NETWORK, wanted=True) as none:
         assert none is None
+
+
+def test_one_that_cannot_be_started_is_told_of_and_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    process = DashboardProcess(NETWORK)
+    process.open("sub-01-ses-1", tmp_path / "none" / "said.log")
+    assert "no dashboard: it cannot be started" in capsys.readouterr().err
+    assert process.close() == ""

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from rtemo.dashboard.messages import PredictionsSeen, SamplesSeen, StreamOpened
+from rtemo.dashboard.messages import Attached, PredictionsSeen, SamplesSeen, StreamOpened
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import ThemeName
 from rtemo.dashboard.window import DashboardWindow, Ports
@@ -49,6 +49,7 @@ class PanelLab(Watched):
         scale: float = 1.0,
         size: tuple[int, int] = (1280, 800),
         nobody: bool = False,
+        watched: str | None = None,
         **changes: object,
     ) -> None:
         super().__init__(**({"views": VIEWS} | changes))
@@ -73,6 +74,7 @@ class PanelLab(Watched):
             theme=theme,
             scale=scale,
             clock=self.clock.now_s,
+            session=watched,
         )
         self.window.resize(*size)
 
@@ -104,6 +106,10 @@ class PanelLab(Watched):
             self.clock.advance(1.0)
             self.say(**how)
         self.live()
+
+    def other_session(self, **changes: object) -> None:
+        """The feed goes over to another session; its clock is as far ahead as this one's, until it says otherwise."""
+        self.state.take(Attached(self.layout.model_copy(update={"session": "another"} | changes)))
 
     def open_streams(self) -> None:
         for view in VIEWS:

@@ -8,7 +8,7 @@ from panel_lab import GUARDED, PanelLab
 from PySide6.QtCore import Qt
 
 from rtemo.dashboard.adaptation_panel import AdaptationPanel
-from rtemo.dashboard.messages import Attached, MarkersSeen
+from rtemo.dashboard.messages import Attached, EventSeen, EventsSeen, MarkersSeen
 from rtemo.telemetry import AdaptationState
 
 pytestmark = pytest.mark.gui
@@ -103,18 +103,19 @@ def test_a_reset_that_is_not_meant_is_none(lab: PanelLab, panel: AdaptationPanel
     assert lab.sent == []
 
 
-@pytest.mark.parametrize("tab", [0, 3, 4])
-def test_keys_do_the_same_whichever_tab_is_seen(lab: PanelLab, tab: int):
-    lab.window.tabs.setCurrentIndex(tab)
-    lab.live()
-    lab.frame()
-    lab.press(Qt.Key.Key_P)
-    lab.live(adaptation=GUARDED.model_copy(update={"paused": True}))
-    lab.frame()
-    lab.press(Qt.Key.Key_P)
-    lab.confirmed = [True]
-    lab.press(Qt.Key.Key_R, CONTROL)
-    assert lab.sent == [("pause", ""), ("resume", ""), ("reset", "")]
+def test_keys_do_the_same_whichever_tab_is_seen(lab: PanelLab):
+    for tab in (0, 3, 4):
+        lab.sent.clear()
+        lab.window.tabs.setCurrentIndex(tab)
+        lab.live()
+        lab.frame()
+        lab.press(Qt.Key.Key_P)
+        lab.live(adaptation=GUARDED.model_copy(update={"paused": True}))
+        lab.frame()
+        lab.press(Qt.Key.Key_P)
+        lab.confirmed = [True]
+        lab.press(Qt.Key.Key_R, CONTROL)
+        assert lab.sent == [("pause", ""), ("resume", ""), ("reset", "")], tab
 
 
 @pytest.mark.parametrize(
@@ -160,3 +161,12 @@ def test_reset_in_words_asks_and_defaults_to_no(lab: PanelLab, monkeypatch: pyte
     monkeypatch.setattr(QMessageBox, "question", question)
     assert ask_reset(lab.window)
     assert asked[0][-1] == QMessageBox.StandardButton.No
+
+
+def test_what_came_before_the_first_status_is_told_from_the_beginning_of_the_session_too(lab: PanelLab):
+    lab.window.tabs.setCurrentIndex(3)
+    lab.state.take(EventsSeen((EventSeen(1105.0, "adaptation-rollback", {"reason": "probe"}),)))
+    lab.frame()
+    lab.live()
+    lab.frame(2)
+    assert [line.split()[:2] for line in lab.window.adaptation.log.toPlainText().splitlines()] == [["65", "s"]]

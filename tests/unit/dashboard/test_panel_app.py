@@ -10,6 +10,7 @@ import textwrap
 import uuid
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 pytestmark = [pytest.mark.lsl, pytest.mark.gui]
 START = """
@@ -87,3 +88,18 @@ def test_a_signal_ends_the_process_well(number: signal.Signals):
     out, err = started.communicate(timeout=60)
     assert out.strip() == "code 0"
     assert "Traceback" not in err
+
+
+def test_what_went_wrong_is_told_in_plain_text(qtbot: QtBot):
+    from PySide6.QtCore import Qt
+    from PySide6.QtWidgets import QWidget
+
+    from rtemo.dashboard.app import failure_box
+
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    box = failure_box(parent, KeyError("<img src=x>\x1b\u202e" + "x" * 10_000))
+    assert box.textFormat() == Qt.TextFormat.PlainText
+    assert box.text().startswith("KeyError: '<img src=x>")
+    assert box.text().isprintable()
+    assert len(box.text()) == 500

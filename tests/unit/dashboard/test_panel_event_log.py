@@ -96,3 +96,12 @@ def test_without_a_new_event_nothing_is_written(lab: PanelLab, log: EventLogPane
     monkeypatch.setattr(log.text, "appendPlainText", written.append)
     lab.frame(3)
     assert written == []
+
+
+def test_what_came_before_the_first_status_is_told_from_the_beginning_of_the_session_too(lab: PanelLab):
+    lab.window.tabs.setCurrentIndex(4)
+    lab.state.take(EventsSeen((EventSeen(1105.0, "session-start", {}),)))
+    lab.frame()
+    lab.live()
+    lab.frame(2)
+    assert [line.split()[:3] for line in lab.window.events.lines] == [["65.00", "s", "session-start"]]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from panel_lab import EEG, PanelLab, window_state
+from dashboard_words import status
+from panel_lab import EEG, VIEWS, PanelLab, picture, window_state
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from rtemo.dashboard.messages import Attached, SamplesSeen, StreamGone, StreamOpened
+from rtemo.dashboard.messages import Attached, SamplesSeen, StatusSeen, StreamGone, StreamOpened
 from rtemo.dashboard.theme import LIGHT
 from rtemo.telemetry import ViewLayout
 
@@ -225,3 +227,111 @@ def test_the_chosen_channel_stays_when_streams_come_and_go(lab: PanelLab):
     lab.frame()
     assert lab.window.spectrum.channels.currentData() == ("view:pps", 0)
     assert lab.window.spectrum.channels.count() == 10
+
+
+def far_behind(lab: PanelLab, hz: float) -> None:
+    """Another session on a machine whose clock is far behind, with an oscillation."""
+    stamps = 50 - np.arange(2000)[::-1] / 250
+    values = np.random.default_rng(0).normal(0, 1, (2000, 8)) + 20 * np.sin(2 * np.pi * hz * stamps)[:, None]
+    lab.other_session()
+    lab.state.take(StatusSeen(status(50.0), lab.clock.now_s()))
+    lab.open_streams()
+    lab.state.take(SamplesSeen("view:eeg", stamps, values.astype(np.float32)))
+
+
+def test_a_session_whose_clock_is_far_behind_has_its_map_and_spectrum(scalp: PanelLab):
+    scalp.window.tabs.setCurrentIndex(4)
+    far_behind(scalp, 20.0)
+    scalp.window.tabs.setCurrentIndex(1)
+    scalp.frame(2)
+    assert list(scalp.window.scalp.maps) == ["alpha", "beta"]
+    curve = scalp.window.spectrum.curve
+    assert curve.xData[curve.yData.argmax()] == pytest.approx(20, abs=0.6)
+
+
+def test_bands_of_another_session_are_told_by_their_own_edges(scalp: PanelLab):
+    eeg = VIEWS[0].model_copy(update={"bands": {"alpha": (9.0, 13.0), "beta": (13.0, 30.0)}})
+    scalp.other_session(views=(eeg, *VIEWS[1:]))
+    scalp.live()
+    scalp.frame()
+    said = [text.toPlainText() for text in scalp.window.scalp._texts]
+    assert said == ["alpha", "9-13 Hz", "beta", "13-30 Hz"]
+
+
+def test_colours_change_after_the_maps_were_taken_away(scalp: PanelLab):
+    scalp.other_session(views=VIEWS[1:])
+    scalp.frame()
+    scalp.press(Qt.Key.Key_T)
+    scalp.frame()
+    assert scalp.window.scalp.maps == {}
+    assert picture(scalp.window.scalp).mean() > 180
+
+
+def test_a_device_that_sends_anything_does_the_pictures_no_harm(scalp: PanelLab):
+    for value in (np.inf, 3e38, np.nan, 0.0):
+        scalp.clock.advance(5.0)
+        scalp.live()
+        scalp.samples("view:eeg", 5, np.full((1250, 8), value))
+        scalp.samples("view:eye", 5, np.tile([value, -value, 3.0], (600, 1)))
+        turn_to(scalp, 2)
+        scalp.frame(2)
+        assert bool(scalp.window.scalp.maps) is bool(np.isfinite(value)), value
+        turn_to(scalp, 3)
+        scalp.frame(2)
+        assert len(seen(scalp)) == int(np.isfinite(value)), value
+
+
+def test_a_window_that_is_closed_lets_its_thread_go(open_lab: Callable[..., PanelLab]):
+    before = set(threading.enumerate())
+    lab = open_lab()
+    lab.live()
+    turn_to(lab, 2)
+    lab.frame()
+    mine = set(threading.enumerate()) - before
+    assert [thread.name[:11] for thread in mine] == ["rtemo-scalp"]
+    lab.window.close()
+    for thread in mine:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_another_sessions_tracker_has_axes_of_its_own(gaze: PanelLab):
+    look(gaze, 1700.0, 900.0)
+    gaze.window.tabs.setCurrentIndex(4)
+    gaze.other_session()
+    gaze.live()
+    gaze.open_streams()
+    gaze.window.tabs.setCurrentIndex(2)
+    look(gaze, 0.5, 0.5)
+    assert seen(gaze) == [(0.5, 0.5)]
+    for low, high in gaze.window.gaze.plot.getPlotItem().getViewBox().viewRange():
+        assert low <= 0 < 1 <= high < 2
+
+
+def test_a_gaze_that_the_tracker_calls_invalid_is_no_point(open_lab: Callable[..., PanelLab]):
+    columns = {"x": "x", "y": "y", "valid": "pupil"}
+    lab = open_lab(views=(VIEWS[1].model_copy(update={"columns": columns}),))
+    lab.live(streams=())
+    lab.state.take(StreamOpened("view:eye", ("x", "y", "pupil"), ("",) * 3, 120.0))
+    turn_to(lab, 3)
+    look(lab, 0.5, 0.5)
+    assert seen(lab) == [(0.5, 0.5)]
+    lab.clock.advance(0.1)
+    lab.state.take(SamplesSeen("view:eye", np.array([lab.session_s]), np.array([[0.5, 0.5, 0.0]], np.float32)))
+    lab.frame()
+    assert seen(lab) == []
+
+
+def test_the_spectrum_of_another_session_is_taken_away(lab: PanelLab):
+    lab.live()
+    lab.open_streams()
+    lab.samples("view:eeg", 8)
+    turn_to(lab, 2)
+    lab.frame()
+    assert len(lab.window.spectrum.curve.xData) > 0
+    lab.other_session()
+    lab.live()
+    lab.frame()
+    assert len(lab.window.spectrum.curve.xData) == 0
+    assert lab.window.spectrum.channels.count() == 0
+    assert lab.window.spectrum.note.text() == "no signal yet"

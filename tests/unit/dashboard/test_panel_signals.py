@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from dashboard_words import stream
 from panel_lab import EEG, PanelLab, window_state
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
@@ -164,6 +165,7 @@ def test_another_session_takes_the_traces_away(signals: PanelLab):
     signals.frame()
     assert traces(signals) == []
     assert signals.window.signals.streams.count() == 0
+    assert signals.window.signals.names.rows == ()
 
 
 def test_values_that_are_none_or_infinite_do_no_harm(signals: PanelLab):
@@ -208,3 +210,35 @@ def test_what_cannot_be_seen_is_not_drawn_and_what_has_not_changed_neither(
     signals.samples("view:eeg", 0.1)
     signals.frame(2)
     assert drawn == [1]
+
+
+def test_a_stream_is_called_by_its_name_once_that_is_known(lab: PanelLab):
+    lab.open_streams()
+    lab.frame()
+    assert lab.window.signals.streams.itemText(0) == "view:eeg"
+    lab.live(streams=(stream(name="<b>cap</b>\x1b"),))
+    lab.frame()
+    assert lab.window.signals.streams.itemText(0) == r"<b>cap</b>\x1b"
+    assert lab.window.signals.key == "view:eeg"
+
+
+def test_samples_that_come_before_the_first_status_are_shown(lab: PanelLab, monkeypatch: pytest.MonkeyPatch):
+    lab.open_streams()
+    lab.state.take(SamplesSeen("view:eeg", 5000 + np.arange(250) / 250, np.ones((250, 8), np.float32)))
+    lab.frame()
+    assert len(traces(lab)) == len(EEG)
+    drawn: list[object] = []
+    monkeypatch.setattr(lab.window.signals, "_draw", lambda *of: drawn.append(of))
+    lab.frame(3)
+    assert drawn == []
+
+
+def test_rows_get_the_height_of_the_stream_that_is_shown(signals: PanelLab):
+    before = signals.window.signals.where.text()
+    signals.samples("view:pps", 10, np.sin(np.arange(640) / 5)[:, None] * [1e6, 1e6])
+    signals.window.signals.streams.setCurrentIndex(2)
+    signals.frame()
+    assert "2e+06 uV a row" in signals.window.signals.where.text()
+    signals.window.signals.streams.setCurrentIndex(0)
+    signals.frame()
+    assert signals.window.signals.where.text() == before

@@ -9,7 +9,7 @@ import pytest
 from dashboard_words import stream
 from panel_lab import PanelLab, picture, pixels_of, window_state
 
-from rtemo.dashboard.messages import Attached
+from rtemo.dashboard.messages import Attached, Detached
 from rtemo.dashboard.theme import DARK
 from rtemo.dashboard.tiles import SHAPES, StreamTile
 
@@ -26,13 +26,13 @@ def image(lab: PanelLab, key: str = "view:eeg") -> np.ndarray:
     return picture(lab.window.tiles._tiles[key])
 
 
-@pytest.mark.parametrize("state", ["waiting", "live", "stale", "lost"])
-def test_each_state_has_a_shape_a_word_and_a_colour(lab: PanelLab, state: str):
-    colour = {"live": DARK.good, "stale": DARK.warning, "lost": DARK.critical, "waiting": DARK.muted}[state]
-    lab.live(streams=(stream(state=state),))
-    assert tiles(lab)["view:eeg"].state == state
-    assert pixels_of(image(lab), colour) > 20
+def test_each_state_has_a_shape_a_word_and_a_colour(lab: PanelLab):
     assert len(set(SHAPES.values())) == len(SHAPES)
+    colours = {"live": DARK.good, "stale": DARK.warning, "lost": DARK.critical, "waiting": DARK.muted}
+    for state, colour in colours.items():
+        lab.live(streams=(stream(state=state),))
+        assert tiles(lab)["view:eeg"].state == state
+        assert pixels_of(image(lab), colour) > 20, state
 
 
 def test_states_differ_without_colour_too(lab: PanelLab):
@@ -56,10 +56,10 @@ def test_age_rate_coverage_and_quality_are_told(lab: PanelLab):
     assert (view.weight, view.coverage, view.quality, view.bad) == (0.5, 1.0, 0.91, 2)
 
 
-@pytest.mark.parametrize(("age_s", "said"), [(None, "no sample yet"), (7.24, "7.2 s old"), (600.0, "10 min old")])
-def test_age_is_told_in_fit_units(lab: PanelLab, age_s: float | None, said: str):
-    lab.live(streams=(stream(age_s=age_s),))
-    assert tiles(lab)["view:eeg"].age == said
+def test_age_is_told_in_fit_units(lab: PanelLab):
+    for age_s, said in ((None, "no sample yet"), (7.24, "7.2 s old"), (600.0, "10 min old")):
+        lab.live(streams=(stream(age_s=age_s),))
+        assert tiles(lab)["view:eeg"].age == said
 
 
 def test_a_missing_view_is_not_a_view_of_weight_zero(lab: PanelLab):
@@ -153,3 +153,30 @@ def test_the_same_tiles_are_not_painted_again(lab: PanelLab, monkeypatch: pytest
     lab.live(streams=(stream("view:eeg", nominal_hz=250.0, age_s=0.9), stream("view:eye"), stream("view:pps")))
     lab.frame()
     assert "view:eeg" in painted
+
+
+def test_an_old_prediction_is_not_shown_as_what_views_are_worth_now(lab: PanelLab):
+    lab.live()
+    lab.say()
+    assert tiles(lab)["view:eeg"].views[0].weight == 0.5
+    lab.clock.advance(3.0)
+    lab.live()
+    view = tiles(lab)["view:eeg"].views[0]
+    assert view.missing == ""
+    assert np.isnan([view.weight, view.contribution, view.coverage]).all()
+    assert pixels_of(image(lab), DARK.views[0]) < 100
+    lab.say()
+    assert tiles(lab)["view:eeg"].views[0].weight == 0.5
+
+
+def test_a_session_that_is_over_or_gone_has_no_live_tile(lab: PanelLab):
+    lab.live()
+    lab.say()
+    assert tiles(lab)["view:eeg"].state == "live"
+    lab.state.take(Detached("it is gone"))
+    assert {tile.state for tile in tiles(lab).values()} == {"unknown"}
+    lab.state.take(Attached(lab.layout))
+    lab.live()
+    assert tiles(lab)["view:eeg"].state == "live"
+    lab.live(ending=True)
+    assert {tile.state for tile in tiles(lab).values()} == {"unknown"}

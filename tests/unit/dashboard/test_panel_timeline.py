@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from panel_lab import PanelLab, picture, pixels_of
-from PySide6.QtCore import Qt
+from panel_lab import PanelLab, picture, pixels_of, row
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
 
-from rtemo.dashboard.messages import Attached, EventSeen, EventsSeen, MarkersSeen
+from rtemo.dashboard.messages import Attached, EventSeen, EventsSeen, MarkersSeen, PredictionsSeen
 from rtemo.dashboard.theme import DARK
 from rtemo.dashboard.timeline import SPAN_S
 
@@ -204,12 +206,17 @@ def test_without_change_nothing_is_drawn_anew(lab: PanelLab, monkeypatch: pytest
     assert drawn == [1]
 
 
-@pytest.mark.parametrize("size", [(1024, 640), (1280, 800), (2560, 1440)])
 @pytest.mark.parametrize("scale", [0.75, 1.0, 2.0])
-def test_plots_stand_in_line_whatever_the_size(open_lab: Callable[..., PanelLab], size: tuple[int, int], scale: float):
-    lab = open_lab(size=size, scale=scale)
+def test_plots_stand_in_line_whatever_the_size(open_lab: Callable[..., PanelLab], scale: float):
+    lab = open_lab(scale=scale)
     lab.watch(20)
-    lab.frame(3)
+    for size in ((1024, 640), (2560, 1440), (1280, 800)):
+        lab.window.resize(*size)
+        lab.frame(3)
+        in_line(lab)
+
+
+def in_line(lab: PanelLab) -> None:
     boxes = [plot.getViewBox().sceneBoundingRect() for plot in lab.window.timeline.plots.values()]
     assert len({round(box.left()) for box in boxes}) == 1
     assert len({round(box.right()) for box in boxes}) == 1
@@ -218,3 +225,69 @@ def test_plots_stand_in_line_whatever_the_size(open_lab: Callable[..., PanelLab]
     assert boxes[0].height() > 1.5 * max(box.height() for box in boxes[1:3])
     assert all(box.height() > 10 for box in boxes)
     assert boxes[-1].bottom() < lab.window.timeline.graphics.height()
+
+
+def test_what_no_sensor_said_is_dithered_and_what_was_skipped_is_a_gap(lab: PanelLab):
+    def filled(youngest: float, oldest: float) -> float:
+        """Of the lowest tenth of a stretch, what is in the colour of the first label."""
+        painted = plotted(lab, "p")
+        low, high = lab.window.timeline.visible_range
+        left, right = (
+            round((lab.session_s - ago - low) / (high - low) * painted.shape[1]) for ago in (oldest, youngest)
+        )
+        lowest = painted[-painted.shape[0] // 10 : -4, left:right]
+        return pixels_of(lowest, DARK.classes[0]) / (lowest.shape[0] * lowest.shape[1])
+
+    lab.watch(60, probabilities=(1.0, 0.0, 0.0))
+    lab.watch(60, probabilities=(1.0, 0.0, 0.0), available=(False, False, False))
+    lab.watch(60, probabilities=(np.nan, np.nan, np.nan))
+    lab.watch(60, probabilities=(1.0, 0.0, 0.0))
+    lab.frame()
+    assert filled(5, 55) > 0.9
+    assert filled(65, 115) == 0
+    assert 0.02 < filled(125, 175) < 0.5
+    assert filled(185, 235) > 0.9
+
+
+def test_whatever_the_network_says_is_drawn_within_the_plots(lab: PanelLab):
+    lab.watch(5)
+    usual = row()
+    for value in (np.inf, -np.inf, np.nan, 1e308, -1e308, -1.0, 5.0):
+        said = np.tile(usual, (len(usual) + 1, 1))
+        # Each place once, and all of them together.
+        np.fill_diagonal(said, value)
+        said[-1] = value
+        lab.clock.advance(len(said))
+        lab.state.take(PredictionsSeen(lab.session_s - np.arange(len(said))[::-1], said))
+        lab.live()
+        lab.frame(2)
+        for plot in lab.window.timeline.plots.values():
+            assert np.abs(plot.getViewBox().viewRange()[1]).max() < 4, value
+    lab.watch(5)
+    lab.frame()
+    assert lab.window.emotion.emotion.headline == "positive"
+
+
+def test_a_wheel_above_a_plot_zooms_all_of_them_and_ends_following(lab: PanelLab):
+    lab.watch(60)
+    lab.frame()
+    timeline, view = lab.window.timeline, lab.window.timeline.graphics.viewport()
+    middle = timeline.plots["p"].getViewBox().sceneBoundingRect().center()
+    at = QPointF(middle)
+    low, high = timeline.visible_range
+    turned = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, turned)
+    lab.frame()
+    closer = timeline.visible_range
+    assert closer[1] - closer[0] < 0.95 * (high - low)
+    assert not timeline.following
+    assert len({tuple(np.round(seen, 6)) for seen in ranges(lab)}) == 1

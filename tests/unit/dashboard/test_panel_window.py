@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
+from dashboard_words import stream
 from panel_lab import VIEWS, PanelLab, picture
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QPlainTextEdit, QWidget
 
-from rtemo.dashboard.messages import Attached, Detached, FeedFailed, Sessions
+from rtemo.dashboard.messages import Attached, Detached, FeedFailed, Sessions, StreamOpened
 from rtemo.dashboard.panel import Panel
 from rtemo.dashboard.shortcuts import HELP
+from rtemo.dashboard.strokes import Strokes
 from rtemo.dashboard.theme import DARK, LARGEST, LIGHT, SMALLEST
 
 pytestmark = pytest.mark.gui
@@ -207,15 +211,15 @@ def overlaps(widgets: list[QWidget], window: QWidget) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("size", [(1024, 640), (1280, 800), (1920, 1080), (2560, 1440)])
 @pytest.mark.parametrize("scale", [SMALLEST, 1.0, 1.5, LARGEST])
-def test_nothing_lies_on_something_else_and_all_lies_in_the_window(
-    open_lab: Callable[..., PanelLab], size: tuple[int, int], scale: float
-):
-    lab = open_lab(size=size, scale=scale)
+def test_nothing_lies_on_something_else_and_all_lies_in_the_window(open_lab: Callable[..., PanelLab], scale: float):
+    lab = open_lab(scale=scale)
     lab.watch(20)
     window = lab.window
-    for tab in range(window.tabs.count()):
+    # From large to small too: what has grown must be able to shrink.
+    sizes = ((1280, 800), (2560, 1440), (1920, 1080), (1024, 640))
+    for size, tab in itertools.product(sizes, range(window.tabs.count())):
+        window.resize(*size)
         window.tabs.setCurrentIndex(tab)
         lab.frame(2)
         assert (window.width(), window.height()) == size
@@ -241,12 +245,17 @@ def test_letters_grow_and_shrink_within_limits(lab: PanelLab):
         return lab.window.annotations.button.fontMetrics().height()
 
     first = height()
-    for _ in range(12):
+    lab.press(Qt.Key.Key_Plus, CONTROL)
+    lab.frame()
+    assert height() > first
+    lab.window.rescale(1.8 / lab.window.scale)
+    for _ in range(3):
         lab.press(Qt.Key.Key_Plus, CONTROL)
     lab.frame()
     assert lab.window.scale == LARGEST
     assert height() == pytest.approx(LARGEST * first, rel=0.1)
-    for _ in range(24):
+    lab.window.rescale(0.8 / lab.window.scale)
+    for _ in range(3):
         lab.press(Qt.Key.Key_Minus, CONTROL)
     lab.frame()
     assert lab.window.scale == SMALLEST
@@ -282,6 +291,10 @@ def test_dark_and_light_are_one_key_apart_and_reach_every_panel(lab: PanelLab):
         assert lab.window.theme is DARK
 
 
+def written_in(view: pg.GraphicsView) -> list[pg.TextItem]:
+    return [item for item in view.scene().items() if isinstance(item, pg.TextItem)]
+
+
 def test_hostile_names_are_plain_text_everywhere_and_make_nothing_wider(open_lab: Callable[..., PanelLab]):
     evil = "<img src='http://x'><h1>\x1b[2J\n\u202e" + "w" * 440
     views = tuple(view.model_copy(update={"name": evil[:-3] + view.name}) for view in VIEWS)
@@ -310,6 +323,14 @@ def test_hostile_names_are_plain_text_everywhere_and_make_nothing_wider(open_lab
     assert {label.textFormat() for label in labels} == {Qt.TextFormat.PlainText}
     for text in (*(label.text() for label in labels), lab.window.windowTitle(), *lab.window.events.lines):
         assert text.isprintable(), text
+    texts = [item.toPlainText() for view in lab.window.findChildren(pg.GraphicsView) for item in written_in(view)]
+    choices = [box.itemText(at) for box in lab.window.findChildren(QComboBox) for at in range(box.count())]
+    ticks = [name for _, name in lab.window.timeline.plots["there"].getAxis("left")._tickLevels[0]]
+    assert any("<img" in text for text in texts)
+    assert any("<img" in text for text in choices)
+    for text in (*texts, *choices, *ticks):
+        assert text.isprintable(), text
+        assert len(text) <= 60
     # Tool tips would be taken for markup.
     assert not any("<" in widget.toolTip() for widget in lab.window.findChildren(QWidget))
 
@@ -399,3 +420,143 @@ def test_two_identical_frames_paint_the_same(lab: PanelLab):
     first = picture(lab.window)
     lab.frame(2)
     assert np.array_equal(picture(lab.window), first)
+
+
+def test_a_session_that_was_chosen_is_waited_for_in_the_list(lab: PanelLab):
+    lab.state.take(Sessions(("sub-02", "sub-01")))
+    lab.frame()
+    sessions = lab.window.sessions
+    sessions.setFocus()
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Down):
+        lab.press(key)
+    assert lab.chosen[-1] == "sub-01"
+    lab.state.take(Sessions(("sub-02",)))
+    lab.frame(2)
+    # The feed still waits for it: the list does not say that the newest is watched.
+    assert (sessions.currentData(), sessions.currentText()) == ("sub-01", "sub-01 (not there)")
+    lab.state.take(Sessions(("sub-01", "sub-02")))
+    lab.frame(2)
+    assert (sessions.currentData(), sessions.currentText()) == ("sub-01", "sub-01")
+    assert [sessions.itemData(at) for at in range(sessions.count())] == [None, "sub-01", "sub-02"]
+    assert len(lab.chosen) == 2
+
+
+def test_a_session_that_was_asked_for_at_the_start_is_the_chosen_one(open_lab: Callable[..., PanelLab]):
+    lab = open_lab(nobody=True, watched="sub-09")
+    sessions = lab.window.sessions
+    assert (sessions.currentData(), sessions.currentText()) == ("sub-09", "sub-09 (not there)")
+    lab.state.take(Sessions(("sub-10", "sub-09")))
+    lab.frame()
+    assert sessions.currentText() == "sub-09"
+    assert lab.chosen == []
+
+
+def seen_by_keys(lab: PanelLab) -> dict[str, Callable[[], object]]:
+    """What each key changes; all but those of presets and tabs, which have tests of their own."""
+    window = lab.window
+
+    def span() -> float:
+        low, high = window.timeline.visible_range
+        return round(high - low, 3)
+
+    def left() -> float:
+        return round(window.timeline.visible_range[0], 3)
+
+    def row() -> str:
+        lab.clock.advance(0.1)
+        window.draw()
+        return window.signals.where.text()
+
+    note = window.note.text
+    return {
+        "N": window.annotations.line.hasFocus,
+        "Esc": window.help.isVisible,
+        "A": lambda: [alarm.acknowledged for alarm in lab.state.alarms.active],
+        "M": lambda: window.alarms.muted,
+        "Space": lambda: window.timeline.following,
+        "Left": left,
+        "Right": left,
+        "Ctrl+Up": span,
+        "Ctrl+Down": span,
+        "PgUp": row,
+        "PgDown": row,
+        "+": row,
+        "-": row,
+        "P": lambda: list(lab.sent),
+        "Ctrl+R": lambda: list(lab.sent),
+        "Ctrl+F": window.events.filter.hasFocus,
+        "Ctrl+S": note,
+        "Ctrl+E": note,
+        "T": lambda: window.theme.name,
+        "Ctrl++": lambda: window.scale,
+        "Ctrl+=": lambda: window.scale,
+        "Ctrl+-": lambda: window.scale,
+        "F11": window.isFullScreen,
+        "?": window.help.isVisible,
+    }
+
+
+def test_every_key_that_is_bound_does_something(lab: PanelLab, tmp_path: Path):
+    lab.open_streams()
+    names = tuple(f"E{number}" for number in range(40))
+    lab.state.take(StreamOpened("view:eeg", names, ("uV",) * 40, 250.0))
+    lab.samples("view:eeg", 5)
+    lab.watch(20)
+    lab.live(streams=(stream(state="lost", age_s=7.0),))
+    lab.frame(2)
+    seen = seen_by_keys(lab)
+    others = {key for key in lab.window.keys if key.startswith("Alt+") or (key[0] == "F" and key[1:] in "12345678")}
+    assert set(seen) | others == set(lab.window.keys)
+    for key, look in seen.items():
+        lab.confirmed = [True]
+        lab.path = str(tmp_path / f"{key[-1]}.out")
+        if key == "PgUp":
+            lab.press(Qt.Key.Key_PageDown)
+        if key == "Esc":
+            lab.window.help.toggle()
+        before = look()
+        combined = QKeySequence(key)[0]
+        lab.press(combined.key(), combined.keyboardModifiers())
+        assert look() != before, key
+        lab.window.help.hide()
+        lab.window.setFocus()
+        lab.frame()
+
+
+def test_a_frame_without_news_puts_nothing_into_any_plot(lab: PanelLab):
+    lab.open_streams()
+    lab.samples("view:eeg", 5)
+    lab.samples("view:eye", 2)
+    lab.watch(10)
+    for tab in range(lab.window.tabs.count()):
+        lab.window.tabs.setCurrentIndex(tab)
+        lab.frame()
+        if lab.window.scalp._made is not None:
+            # That the maps are ready would be news.
+            lab.window.scalp._made.result(timeout=20)
+        lab.frame(2)
+        with pytest.MonkeyPatch.context() as watched:
+            put = what_is_put(watched)
+            lab.frame(3)
+            assert put == [], tab
+            # And the spies see what there is to be seen.
+            lab.watch(2)
+            lab.frame()
+            assert put != []
+
+
+def what_is_put(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of calls that put something into plots and texts, as they are made instead of being so."""
+    put: list[str] = []
+    for kind, name in (
+        (pg.PlotCurveItem, "setData"),
+        (pg.ScatterPlotItem, "setData"),
+        (pg.ImageItem, "setImage"),
+        (pg.TextItem, "setPlainText"),
+        (pg.ViewBox, "setRange"),
+        (Strokes, "put"),
+        (QLabel, "setText"),
+        (QPlainTextEdit, "appendPlainText"),
+    ):
+        monkeypatch.setattr(kind, name, lambda *_, name=name, **__: put.append(name))
+    return put
