@@ -61,6 +61,8 @@ from rtemo.worker import Worker
 TICK_S = 0.1
 OFFSET_EVERY_S = 5.0
 EVENTS_SHOWN = 200
+MARKERS_WITHIN_S = 2.0
+"""Markers that are on the network are found so long after all views, or are not there."""
 NO_START = {
     "stream-ambiguous": "several streams fit",
     "stream-shared": "another view reads the same stream in other words",
@@ -180,13 +182,17 @@ class LiveSession:
         self._streams.start()
         try:
             until_s = self._clock.now_s() + wait_s + SETTLE_S
+            views_s = math.inf
             while not self._stop.is_set() and self._error is None:
                 found = self._locked(self._gatherer.found)
                 missing = [name for key, name in self._names.items() if key not in found]
                 for event in self.take_events():
                     self._refuse(event)
-                # Markers may come when the presenter does: no session waits for them.
-                if not set(missing) - {MARKERS_KEY} or self._clock.now_s() >= until_s:
+                now_s = self._clock.now_s()
+                if not set(missing) - {MARKERS_KEY}:
+                    views_s = min(views_s, now_s)
+                # Markers may come when the presenter does: no session waits for them longer than it takes to find them.
+                if not missing or now_s >= min(until_s, views_s + MARKERS_WITHIN_S):
                     break
                 on_wait(missing)
                 self._stop.wait(0.05)

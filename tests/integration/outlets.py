@@ -1,5 +1,7 @@
 """LSL outlets in a process of their own: ``python outlets.py SESSION_ID JSON``, stopped by closing its stdin.
 
+With a third word it says ``waiting`` and opens them when a line comes.
+
 The JSON is a list of outlets, each ``{name, type, channels, rate_hz, format, source_id, labels, padding, sends_hz,
 lag_s}``; ``rate_hz`` may be null for NaN, ``padding`` kilobytes of further XML; stamps lie ``lag_s`` in the past.
 """
@@ -41,6 +43,10 @@ def made(told: dict[str, object]) -> pylsl.StreamOutlet:
 def main() -> None:
     configure(NetworkSettings(scope="machine", session_id=sys.argv[1]))
     told = json.loads(sys.argv[2])
+    if len(sys.argv) > 3:
+        sys.stdout.write("waiting\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
     outlets = [(made(one), one) for one in told]
     sent = [0] * len(outlets)
     stop = threading.Event()

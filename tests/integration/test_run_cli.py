@@ -21,7 +21,7 @@ import pytest
 import typer
 from lab import Run
 from live_lab import LiveLab, until
-from network import OUTLETS
+from network import MARKERS, OUTLETS
 
 from rtemo.adaptation.log import read_adaptation_log
 from rtemo.cli.live_demo import _tell
@@ -259,6 +259,22 @@ def test_a_stream_that_is_absent_is_missing_until_it_comes(live_lab: LiveLab):
     assert there.endswith("1")
     assert "10" not in there
     assert live_lab.agreement().holds
+
+
+def test_markers_that_are_found_a_moment_after_the_views_are_not_warned_of(live_lab: LiveLab):
+    outlet = [sys.executable, str(OUTLETS), live_lab.network.session_id, json.dumps([MARKERS]), "on a line"]
+    with (
+        live_lab.simulated(devices="eye,pps"),
+        subprocess.Popen(outlet, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout.readline() == "waiting\n"
+        with live_lab.start("--duration", "2") as session:
+            until(session, "looking for markers")
+            process.stdin.write("\n")
+            process.stdin.flush()
+            _, err = session.communicate(timeout=40)
+        process.kill()
+    assert (session.returncode, err) == (0, "")
 
 
 def test_two_streams_alike_are_refused_with_a_listing(live_lab: LiveLab):
