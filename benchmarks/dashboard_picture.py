@@ -62,7 +62,7 @@ def watch(config: Path, seconds: float) -> None:
     feed = Feed(load_configuration(config).network, post=mailbox.put)
     state = DashboardState(LslClock())
     feed.start()
-    window = DashboardWindow(state, Ports(send=feed.send, beep=lambda: None))
+    window = DashboardWindow(state, Ports(send=feed.send, heard=feed.heard, beep=lambda: None))
     window.show()
 
     def look(for_s: float) -> None:

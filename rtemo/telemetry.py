@@ -220,6 +220,8 @@ class SessionStatus(_Words):
     adaptation
     operators
         Machines of the dashboards whose commands are listened to.
+    operator_ids
+        The source_id of each of their command streams: two dashboards of one machine are two operators.
     ending
         In the very last status.
     """
@@ -238,6 +240,7 @@ class SessionStatus(_Words):
     disk_left_s: float | None = None
     adaptation: AdaptationState
     operators: tuple[Name, ...] = ()
+    operator_ids: tuple[Name, ...] = ()
     ending: bool = False
 
 

@@ -54,6 +54,8 @@ MAX_ORDERS = 2**20
 MAX_SEED = 2**63 - 1
 DIGEST = re.compile(r"[0-9a-f]{16}")
 SHOWN = 60
+MOST_SAID = 5
+"""Contradictions that are told of."""
 CURE = "Give the events.jsonl as rtemo wrote it; a session's lies beside its recording.xdf."
 
 
@@ -139,7 +141,7 @@ class Ordered:
         After which it was done; None before the first.
     what : Order
     digest : str
-        Of the adapter after it.
+        Of the adapter after it; empty where its line was lost.
     """
 
     window: int | None
@@ -249,6 +251,8 @@ class _Parser:
         self._updates: dict[int, str] = {}
         self._orders: list[Ordered] = []
         self._paused = False
+        self._contradictions: list[RecordingError] = []
+        self._lost = False
         self._ignored: list[tuple[int, int]] = []
         self._late: list[tuple[int, int]] = []
         self._observed: dict[int, Observed] = {}
@@ -291,8 +295,14 @@ class _Parser:
         Raises
         ------
         RecordingError
-            They contradict each other.
+            They contradict each other, though the log does not say that some were lost.
         """
+        if self._contradictions and not self._lost:
+            raise self._contradictions[0]
+        self._warnings += [
+            f"{error.message} It is taken for one of those that were lost: predictions may differ from there on."
+            for error in self._contradictions
+        ]
         ignored = WindowRanges(self._ignored)
         asked = [order.window for order in self._orders if order.window is not None]
         named = (
@@ -345,7 +355,9 @@ class _Parser:
         if newest is not None and window <= newest:
             raise self._fault(f"an update after a later window than {newest}", window)
         if self._paused:
-            raise self._fault(f"{RESUMED} before an update", event["event"])
+            self._contradict(f"{RESUMED} before an update in a pause", event["event"])
+            self._paused = False
+            self._orders.append(Ordered(newest, "resume", ""))
         self._updates[window] = self._digest_of(event)
 
     def _newest(self) -> int | None:
@@ -369,7 +381,7 @@ class _Parser:
         if window is not None and newest is not None and window < newest:
             raise self._fault(f"an operator's order after no earlier window than {newest}", window)
         if what != "reset" and self._paused == (what == "pause"):
-            raise self._fault("a pause and its end in turns", event["event"])
+            self._contradict(f"{RESUMED if self._paused else PAUSED} before it", event["event"])
         self._paused = what == "pause" or (self._paused and what == "reset")
         self._orders.append(Ordered(window, what, self._digest_of(event)))
 
@@ -419,6 +431,7 @@ class _Parser:
     def _recovered(self, event: dict[str, Any]) -> None:
         lost = self._whole(event, "lost", 0, MAX_WINDOW)
         if lost:
+            self._lost = True
             self._warnings.append(f"{self._origin}: a full disk lost {lost} events: updates may be missing")
 
     def _range(self, event: dict[str, Any]) -> tuple[int, int]:
@@ -441,6 +454,11 @@ class _Parser:
         if not isinstance(value, str) or DIGEST.fullmatch(value) is None:
             raise self._fault("sixteen hexadecimal digits under 'digest'", value)
         return value
+
+    def _contradict(self, expected: str, found: object) -> None:
+        """Keep what cannot be unless a line was lost: whether one was, a log says behind the lines that it has."""
+        if len(self._contradictions) < MOST_SAID:
+            self._contradictions.append(self._fault(f"{expected} (a line is missing)", found))
 
     def _fault(self, expected: str, found: object) -> RecordingError:
         return _wrong(self._origin, self._number, expected, found)

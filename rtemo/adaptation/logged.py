@@ -114,7 +114,7 @@ class LoggedAdapter:
             self._compare(window, order.digest)
 
     def _compare(self, window: int, digest: str) -> None:
-        if self.differs_after is None and self._adapter.digest() != digest:
+        if digest and self.differs_after is None and self._adapter.digest() != digest:
             self.differs_after = window
 
     def warnings(self) -> list[str]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rtemo.cli.common import warn
 from rtemo.printable import printable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CLOSE_WITHIN_S = 2.0
 LOG = "dashboard.log"
+Stays = Literal["never", "after a failure", "always"]
+"""When a dashboard stays open though what it watched is over."""
 
 
 def no_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
@@ -88,21 +90,51 @@ class DashboardProcess:
                 process.wait()
         if not code:
             return ""
-        said = self._log.read_text("utf-8", "replace").splitlines() or ["it said nothing"]
-        return printable(f"the dashboard ended before the session, with exit code {code}: {said[-1]}")
+        return printable(f"the dashboard ended before the session, with exit code {code}: {self._last_words()}")
+
+    def leave(self) -> str:
+        """Leave it open, for the operator to close. Idempotent.
+
+        Returns
+        -------
+        str
+            What the user should know, also of one that had ended by itself; else empty.
+        """
+        process = self._process
+        if process is None or process.poll() is not None:
+            return self.close()
+        self._process = None
+        # It outlives this program, as it should; nobody is to be warned of a child that was not waited for.
+        process.returncode = 0
+        return "the dashboard stays open; close its window once it is not needed any more"
+
+    def _last_words(self) -> str:
+        """The last line that it said, or why that is not known."""
+        try:
+            said = self._log.read_text("utf-8", "replace").splitlines()
+        except OSError as error:
+            return f"what it said cannot be read ({error})"
+        return said[-1] if said else "it said nothing"
 
 
 @contextlib.contextmanager
 def dashboard_beside(
-    network: NetworkSettings, config: Path | None = None, *, wanted: bool
+    network: NetworkSettings, config: Path | None = None, *, wanted: bool, stays: Stays = "never"
 ) -> Iterator[DashboardProcess | None]:
-    """A dashboard that is closed at the end; None where none is wanted or there is no screen."""
+    """A dashboard that is closed at the end, unless it stays; None where none is wanted or there is no screen.
+
+    A failure is an error of the work beside it; that the user breaks it off is none.
+    """
     if not wanted or no_display():
         yield None
         return
     process = DashboardProcess(network, config)
+    left = stays == "always"
     try:
         yield process
+    except Exception:
+        left = stays != "never"
+        raise
     finally:
-        said = process.close()
+        said = process.leave() if left else process.close()
         warn([said] if said else [])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtemo.cli.common import Adaptation, Device, add_column, add_row, output, warn, with_adaptation
-from rtemo.cli.dashboard_process import LOG, dashboard_beside
+from rtemo.cli.dashboard_process import LOG, Stays, dashboard_beside
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -60,6 +60,13 @@ def run(
             "--dashboard/--no-dashboard", help="A window beside it, where there is a screen; see rtemo dashboard."
         ),
     ] = True,
+    keep_dashboard: Annotated[
+        bool,
+        typer.Option(
+            "--keep-dashboard",
+            help="Leave the window open when the session has ended; one that has failed leaves it open anyway.",
+        ),
+    ] = False,
     demo: Annotated[
         bool,
         typer.Option("--demo", help="A simulated laboratory beside it, whose sensors drop out; nothing to set up."),
@@ -80,6 +87,8 @@ def run(
     from rtemo.includes import own_text
 
     if demo:
+        if keep_dashboard:
+            raise ConfigurationError("--demo closes all that it opened.", cure="Leave --keep-dashboard out.")
         if config is not None or model is not None:
             raise ConfigurationError("--demo brings its own configuration and model.", cure="Leave them out.")
         from rtemo.cli.live_demo import demonstrate
@@ -104,6 +113,7 @@ def run(
         device=device,
         source=source,
         dashboard=dashboard,
+        stays="always" if keep_dashboard else "after a failure",
         config=config,
     )
 
@@ -119,12 +129,13 @@ def run_session(
     device: str | None = None,
     source: bytes | None = None,
     dashboard: bool = False,
+    stays: Stays = "never",
     config: Path | None = None,
 ) -> Path:
     """Run a session with its status on the terminal; gives its folder. Ends the program by 130 where interrupted.
 
     `source` is the configuration's own text, to be kept as it is; None where it is no file by itself. `config` is that
-    file, for the dashboard.
+    file, for the dashboard, and `stays` says when that is left open.
     """
     from rtemo.live.session import LiveSession
     from rtemo.model.bundle import MANIFEST, load_bundle
@@ -142,7 +153,7 @@ def run_session(
     view = StatusView(settings, session)
     if session.adaptation.reason:
         warn([f"adaptation is off, as the bundle cannot adapt: {session.adaptation.reason}"])
-    with view, dashboard_beside(settings.network, config, wanted=dashboard) as watching:
+    with view, dashboard_beside(settings.network, config, wanted=dashboard, stays=stays) as watching:
 
         def begin(folder: Path) -> None:
             view.begin(folder)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from rtemo.dashboard.event_store import EventStore
 from rtemo.dashboard.messages import EventSeen
 from rtemo.dashboard.panel import ElidedLabel, Panel, set_text, shown
 from rtemo.dashboard.state import DashboardState, Link
@@ -60,15 +61,22 @@ class AdaptationPanel(Panel):
         Takes a command's name.
     confirm : callable
         Asks before a reset.
+    heard : callable
+        Whether the session takes commands from this dashboard.
     """
 
     def __init__(
-        self, theme: Theme, send: Callable[[str], None], confirm: Callable[[QWidget], bool] = ask_reset
+        self,
+        theme: Theme,
+        send: Callable[[str], None],
+        confirm: Callable[[QWidget], bool] = ask_reset,
+        heard: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__("Adaptation", theme)
-        self._send, self._confirm = send, confirm
+        self._send, self._confirm, self._heard = send, confirm, heard
         self._seen = 0
-        self._of: tuple[object, bool] = (None, False)
+        self._of: tuple[EventStore | None, bool] = (None, False)
+        self._old = False
         self.values: dict[str, QLabel] = {}
         figures = QWidget()
         grid = QGridLayout(figures)
@@ -87,13 +95,16 @@ class AdaptationPanel(Panel):
         area.setWidget(figures)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         buttons = QHBoxLayout()
-        self.pause = QPushButton("Pause (P)")
-        self.resume = QPushButton("Resume (P)")
-        self.reset = QPushButton("Reset … (Ctrl+R)")
+        self.pause = QPushButton("Pause")
+        self.resume = QPushButton("Resume")
+        self.reset = QPushButton("Reset …")
         for button, work in ((self.pause, "pause"), (self.resume, "resume")):
             button.clicked.connect(lambda _=False, work=work: self._send(work))
             buttons.addWidget(button)
         self.reset.clicked.connect(lambda _=False: self.ask_reset())
+        for button, key in ((self.pause, "Ctrl+P"), (self.resume, "Ctrl+P"), (self.reset, "Ctrl+R")):
+            # Beside the texts they would leave a window of large letters no room.
+            button.setToolTip(key)
         buttons.addWidget(self.reset)
         buttons.addStretch(1)
         self.why = ElidedLabel("", "muted")
@@ -124,7 +135,11 @@ class AdaptationPanel(Panel):
             self._send("reset")
 
     def decide(self, state: DashboardState) -> str:
-        """Say what buttons and keys do now, also while the panel cannot be seen; gives why they do nothing."""
+        """Say what buttons and keys do now, also while the panel cannot be seen; gives why they do nothing.
+
+        What has been decided is listed then too: it may be many events later that the panel is looked at.
+        """
+        self._list(state)
         why = self._why_not(state)
         paused = state.status is not None and state.status.adaptation.paused
         self.pause.setEnabled(not why and not paused)
@@ -138,18 +153,32 @@ class AdaptationPanel(Panel):
         why = self.decide(state)
         last = "" if state.status is None else state.status.adaptation.last_reason
         set_text(self.why, why or (f"last decision: {shown(last, 100)}" if last else ""))
+
+    def _list(self, state: DashboardState) -> None:
+        """List what the guard and the operator have decided."""
         # Before the first status nobody knows when the session began: what is written by then is written again.
-        of = (state.layout, state.status is not None)
+        of = (state.events, state.status is not None)
         if self._of != of:
             self._of, self._seen = of, 0
             self.log.clear()
-        fresh = min(state.events_seen - self._seen, len(state.events))
-        self._seen = state.events_seen
-        for event in list(state.events)[len(state.events) - fresh :]:
+        if self._seen == state.events.added:
+            return
+        fresh, self._seen = state.events.since(self._seen), state.events.added
+        for event in fresh:
             if event.kind in TOLD:
                 self.log.appendPlainText(self._line(event, state))
 
     def _figures(self, state: DashboardState) -> None:
+        """Figures; grey, with their age, where they are of a session that is not heard."""
+        old = state.status is not None and state.link is not Link.LIVE
+        set_text(self.title, f"Adaptation, as of {state.elapsed_silent_s:.0f} s ago" if old else "Adaptation")
+        if old is not self._old:
+            self._old = old
+            for value in self.values.values():
+                value.setObjectName("muted" if old else "strong")
+                # The style sheet looks at names only when it is asked to.
+                value.style().unpolish(value)
+                value.style().polish(value)
         status = None if state.status is None else state.status.adaptation
         found = dict.fromkeys(self.values, "–")
         if status is not None:
@@ -170,24 +199,24 @@ class AdaptationPanel(Panel):
         for key, text in found.items():
             set_text(self.values[key], text)
 
-    @staticmethod
-    def _why_not(state: DashboardState) -> str:
+    def _why_not(self, state: DashboardState) -> str:
         """Why the buttons do nothing now; empty where they do something."""
         if state.status is None or state.link is not Link.LIVE:
             return "no session is heard"
         if state.status.adaptation.mode == "off":
             return "adaptation is off in this session"
-        if not state.status.operators:
+        if not self._heard():
             return "the session takes no commands from here yet"
         return ""
 
     @staticmethod
     def _line(event: EventSeen, state: DashboardState) -> str:
-        began_s = 0.0 if state.status is None else state.status.now_s - state.status.elapsed_s
+        status = state.status
+        moment = f"{'–':>7}" if status is None else f"{event.stamp_s - status.now_s + status.elapsed_s:7.0f}"
         reason = str(event.details.get("reason", ""))
         window = event.details.get("window", "")
         what = event.kind.removeprefix("adaptation-")
-        return shown(f"{event.stamp_s - began_s:7.0f} s  {what}: {reason}  (window {window})", 200)
+        return shown(f"{moment} s  {what}: {reason}  (window {window})", 200)
 
 
 def _share(accuracy: Accuracy, right: int) -> str:

@@ -7,12 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from rtemo.printable import printable
-from rtemo.telemetry import SessionLayout, SessionStatus, StreamState
+from rtemo.telemetry import SessionStatus, StreamState, WindowState
+from rtemo.types import Floats
 
 Severity = Literal["warning", "critical"]
 
 LATE_S: Final = 0.5
-"""Predictions are late where their age is above this and above the hop."""
+"""A prediction is late where its age is above this and above the hop."""
+LATE_MANY, LATE_OF = 3, 5
+"""So many of the newest so many that are late are an alarm."""
+NOT_FOUND_S, MARKERS_NOT_FOUND_S = 15.0, 60.0
+"""So long after a session began a stream should have come; markers come when the presenter does."""
+IRREGULAR_QUIET_S: Final = 30.0
+"""A stream without a rate that is silent for so long may have stopped, though it is connected."""
 BACKLOG_S: Final = 5.0
 DISK_LEFT_S, DISK_LEFT_LITTLE_S = 1800.0, 300.0
 DISK_FREE_BYTES: Final = 1e9
@@ -94,37 +101,95 @@ class AlarmBoard:
         return [self._alarms[key] for key in new]
 
 
-def causes_of_status(status: SessionStatus, layout: SessionLayout) -> list[Cause]:
+class Steady:
+    """Lets causes through that have stood for so long, and keeps them until they have been away for so long.
+
+    Parameters
+    ----------
+    after_s, until_s : float
+    """
+
+    def __init__(self, after_s: float, until_s: float) -> None:
+        self._after_s, self._until_s = after_s, until_s
+        self._seen: dict[str, tuple[float, float, Cause]] = {}
+        """By key: when it came first and last, and what was said then."""
+        self._told: set[str] = set()
+
+    def of(self, causes: Iterable[Cause], now_s: float) -> list[Cause]:
+        """Those that stand, given all that is amiss at a moment."""
+        for cause in causes:
+            first_s, _, _ = self._seen.get(cause.key, (now_s, now_s, cause))
+            self._seen[cause.key] = first_s, now_s, cause
+            if now_s - first_s >= self._after_s:
+                self._told.add(cause.key)
+        self._seen = {key: seen for key, seen in self._seen.items() if now_s - seen[1] <= self._until_s}
+        self._told &= self._seen.keys()
+        return [cause for key, (_, _, cause) in self._seen.items() if key in self._told]
+
+
+def causes_of_status(status: SessionStatus) -> list[Cause]:
     """What a session's status says is amiss."""
-    causes = [cause for stream in status.streams if (cause := _of_stream(stream)) is not None]
-    hop_s = layout.hop_s
-    if status.age_p99_s is not None and status.age_p99_s > max(LATE_S, hop_s):
-        causes.append(Cause("late", "warning", f"Predictions are late: {status.age_p99_s:.2f} s old, one in a hundred"))
+    causes = [cause for stream in status.streams if (cause := _of_stream(stream, status.elapsed_s)) is not None]
     if status.backlog_s > BACKLOG_S:
         causes.append(Cause("backlog", "warning", f"The recording is {status.backlog_s:.0f} s behind"))
     causes += _of_disk(status)
     if status.adaptation.frozen:
         why = _shown(status.adaptation.last_reason)
         causes.append(Cause("frozen", "warning", f"Adaptation has frozen itself{': ' + why if why else ''}"))
-    if status.window is not None:
-        causes += [
-            Cause(f"quality:{view}", "warning", f"{_shown(view)} is missing: {_shown(reason)}")
-            for view, reason in status.window.missing.items()
-            if reason.startswith(BAD_CHANNELS)
-        ]
     return causes
 
 
-def _of_stream(stream: StreamState) -> Cause | None:
+def causes_of_window(window: WindowState, streams: Iterable[StreamState]) -> list[Cause]:
+    """What the newest window says is amiss: views that are missing though there are samples for them."""
+    live = {view for stream in streams if stream.state == "live" for view in stream.views}
+    causes = []
+    for view, reason in window.missing.items():
+        if reason.startswith(BAD_CHANNELS):
+            causes.append(Cause(f"quality:{view}", "warning", f"{_shown(view)} is missing: {_shown(reason)}"))
+        elif view in live:
+            # Of a stream that is not live there is an alarm already.
+            causes.append(Cause(f"missing:{view}", "warning", f"{_shown(view)} is missing: {_in_words(reason)}"))
+    return causes
+
+
+def late_causes(ages_s: Floats, hop_s: float) -> list[Cause]:
+    """Whether the newest predictions are late, by what each says of its own age."""
+    limit_s = max(LATE_S, hop_s)
+    newest = ages_s[-LATE_OF:]
+    late = newest[newest > limit_s]
+    if len(late) < LATE_MANY:
+        return []
+    said = (
+        f"{len(late)} of the last {len(newest)} were more than {limit_s:g} s old, the newest of them {late[-1]:.1f} s"
+    )
+    return [Cause("late", "warning", f"Predictions are late: {said}")]
+
+
+def _in_words(reason: str) -> str:
+    """Why a view is missing, as an operator would say it."""
+    if reason.startswith("coverage"):
+        return f"too few of its samples come ({_shown(reason)})"
+    if reason == "gap":
+        return "its samples have gaps"
+    return _shown(reason)
+
+
+def _of_stream(stream: StreamState, elapsed_s: float) -> Cause | None:
     name = _shown(stream.name or stream.key)
-    if stream.state not in ("stale", "lost"):
-        return None
+    key = f"stream:{stream.key}"
     age = "" if stream.age_s is None else f" for {stream.age_s:.0f} s"
+    if stream.state == "waiting" and elapsed_s > (NOT_FOUND_S if stream.views else MARKERS_NOT_FOUND_S):
+        found = stream.stream_name or stream.source_id
+        return Cause(key, "warning", f"{name} {'has given no sample yet' if found else 'was not found on the network'}")
     if stream.state == "stale":
-        return Cause(f"stream:{stream.key}", "warning", f"No samples from {name}{age}")
-    # Without its markers a session still predicts.
-    severity: Severity = "critical" if stream.views else "warning"
-    return Cause(f"stream:{stream.key}", severity, f"{name} is lost: no samples{age}")
+        return Cause(key, "warning", f"No samples from {name}{age}")
+    if stream.state == "lost":
+        # Without its markers a session still predicts.
+        return Cause(key, "critical" if stream.views else "warning", f"{name} is lost: no samples{age}")
+    silent = stream.nominal_hz == 0 and bool(stream.views) and (stream.age_s or 0.0) > IRREGULAR_QUIET_S
+    if stream.state == "live" and silent:
+        return Cause(key, "warning", f"No samples from {name}{age}, though it is connected")
+    return None
 
 
 def _of_disk(status: SessionStatus) -> list[Cause]:

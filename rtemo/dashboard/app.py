@@ -64,7 +64,7 @@ def run(
     state = DashboardState(LslClock())
     window = DashboardWindow(
         state,
-        Ports(send=feed.send, choose=feed.choose),
+        Ports(send=feed.send, choose=feed.choose, heard=feed.heard),
         theme=theme or desktop_theme(),
         scale=scale,
         session=session,
@@ -79,6 +79,8 @@ def run(
             traceback.print_exception(kind, error, trace)
             drawing.stop()
             taking.stop()
+            # As long as the message stands, nobody shall read an emotion that is over.
+            window.blank()
             if QGuiApplication.platformName() != "offscreen":
                 failure_box(window, error).exec()
             application.exit(1)

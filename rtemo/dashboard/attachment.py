@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -12,7 +14,7 @@ from rtemo.config import NetworkSettings, StreamSelector
 from rtemo.dashboard.commands import Commander
 from rtemo.dashboard.devices import UNMEASURED_S, DeviceIntake
 from rtemo.dashboard.intake import EVENTS, PREDICTION, QUALITY, STATUS, Gate, SessionIntake
-from rtemo.dashboard.messages import Message
+from rtemo.dashboard.messages import Detached, Message
 from rtemo.dashboard.refusals import Post, Refusals
 from rtemo.dashboard.session_clock import SessionClock
 from rtemo.outputs.publish import Outlets
@@ -24,6 +26,10 @@ from rtemo.types import EVENT_STREAM, PREDICTION_STREAM, QUALITY_STREAM, STATUS_
 SILENT_S = 5.0
 """A stream with a rate that gives nothing for so long may be replaced by another outlet of its kind."""
 CLOSE_WITHIN_S = 1.2
+LINGER_S = 0.2
+"""So long after a command was sent its stream stays: liblsl sends beside us, and what it has not sent goes with it."""
+OVER_S = 1.0
+"""So long after its status stream ended, the other streams of a session that said it ends are listened to."""
 
 _OWN = {
     STATUS: (STATUS_STREAM, "Status", True),
@@ -92,7 +98,7 @@ class Attachment:
             self._post, clock=clock, session_clock=self._session_clock, refusals=self._refusals
         )
         self._began_s = clock.now_s()
-        self._left_s: float | None = None
+        self._over = self._unseen = self._back = False
         self._layout: SessionLayout | None = None
         self._outlets = Outlets()
         self._commander: Commander | None = None
@@ -113,6 +119,11 @@ class Attachment:
         return self._layout is not None and not self._intake.gone
 
     @property
+    def known(self) -> bool:
+        """Whether it has said what it is."""
+        return self._intake.layout is not None
+
+    @property
     def gone(self) -> bool:
         """Whether it was there, and its streams are not any more."""
         return bool(self._intake.gone)
@@ -122,18 +133,35 @@ class Attachment:
         """Whether it has said that it ends."""
         return self._intake.status is not None and self._intake.status.ending
 
+    @property
+    def back(self) -> bool:
+        """Whether it is there again after its end: it is to be attached anew."""
+        return self._back
+
+    @property
+    def heard_as(self) -> str:
+        """The token of the session, where that says that it listens to this dashboard; else empty."""
+        commander, layout = self._commander, self._layout
+        heard = self.attached and commander is not None and commander.named(self._intake.status)
+        return layout.token if heard and layout is not None else ""
+
+    def now_s(self) -> float:
+        """The session's clock."""
+        return self._session_clock.now_s()
+
     def away_s(self) -> float:
         """For how long the session has not been heard of: not found, not there any more, or silent."""
-        now_s = self._clock.now_s()
-        heard_s = self._intake.heard_s.get(STATUS, self._left_s)
-        return now_s - (self._began_s if heard_s is None else heard_s)
+        heard_s = self._intake.heard_s.get(STATUS, -math.inf)
+        return self._clock.now_s() - max(self._began_s, self._intake.left_s, heard_s)
 
-    def ask(self, command: str, text: str, at_s: float) -> None:
-        """Take a command for the session."""
+    def ask(self, command: str, text: str, at_s: float, shown: str) -> str:
+        """Take a command for the session of the token `shown`; gives why it is not taken, empty where it is."""
+        if self._layout is not None and shown != self._layout.token:
+            return "it was meant for the session that was shown before"
         if self._commander is None or not self.attached:
-            self._refusals.say(command, "there is no session to tell", again=True)
-        else:
-            self._commander.ask(command, text, at_s)
+            return "there is no session to tell"
+        self._commander.ask(command, text, at_s)
+        return ""
 
     def tend(self, visible: Collection[str]) -> None:
         """Open what is to be opened, and send what waits.
@@ -143,10 +171,8 @@ class Attachment:
         visible : collection of str
             The source_id of each stream of rtemo on the network.
         """
-        if self._intake.gone and self._left_s is None:
-            self._left_s = self._clock.now_s()
-        elif not self._intake.gone:
-            self._left_s = None
+        if self._is_over(visible):
+            return
         self._leave_foreign()
         layout = self._intake.layout
         if layout is None:
@@ -161,31 +187,61 @@ class Attachment:
         if self._commander is not None:
             self._commander.pump(self._clock.now_s(), self._intake.status)
 
-    def close(self) -> None:
-        """Close everything; waits, though not for long, and nothing is posted from now on. Idempotent."""
+    def close(self, reason: str = "") -> list[tuple[str, str]]:
+        """Send what waits, and close everything; waits, though not for long. Nothing is posted from now on.
+
+        Parameters
+        ----------
+        reason : str
+            Why the session is left, to be posted before; empty where nobody is to be told.
+
+        Returns
+        -------
+        list of (str, str)
+            Commands that could not be sent, and their texts.
+        """
+        unsent, sent_s = [], -math.inf
+        if self._commander is not None:
+            unsent = self._commander.finish(self._clock.now_s(), self._intake.status)
+            sent_s = self._commander.sent_s
+        if reason and self.known:
+            self._post(Detached(reason))
         self._closed.set()
         self._shut(self._status)
         self._shut_all_but_status()
         until_s = self._clock.now_s() + CLOSE_WITHIN_S
         for thread in self._closing:
             thread.join(max(until_s - self._clock.now_s(), 0.0))
+        time.sleep(max(sent_s + LINGER_S - self._clock.now_s(), 0.0))
         # After the inlets.
         self._outlets.close()
+        return unsent
+
+    def _is_over(self, visible: Collection[str]) -> bool:
+        """Whether the session has ended, so that nothing of it is looked for any more; all is closed then."""
+        if not self._over:
+            self._over = self.ended and self.gone and self.away_s() > OVER_S
+            if self._over:
+                self._shut(self._status)
+                self._shut_all_but_status()
+        else:
+            # The network tells of it for a while after its end.
+            there = f"{STATUS_STREAM}-{self.session}" in visible
+            self._back = there and self._unseen
+            self._unseen |= not there
+        return self._over
 
     def _begin(self, layout: SessionLayout) -> None:
         """Take up a session whose description has come; another one of the same name is another session."""
-        again = self._layout is not None
-        self._layout = layout
-        if again:
+        if self._commander is not None:
+            # Its streams are gone: there is nothing left that could be sent.
+            for command, text in self._commander.finish(self._clock.now_s(), None):
+                self._refusals.say_command(command, text, "the session is another one")
             self._shut_all_but_status()
             self._outlets.close()
+        self._layout = layout
         self._telemetry = self._own(PREDICTION, EVENTS)
-        self._commander = Commander(
-            layout,
-            self._outlets,
-            hostname=self._hostname,
-            refuse=lambda command, reason: self._refusals.say(command, reason, again=True),
-        )
+        self._commander = Commander(layout, self._outlets, refuse=self._refusals.say_command)
 
     def _shut_all_but_status(self) -> None:
         self._shut(self._telemetry, self._quality)

@@ -10,11 +10,12 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from rtemo.dashboard.panel import Panel, prediction_age_s, prediction_is_of_now, shown
+from rtemo.dashboard.panel import Panel, shown
 from rtemo.dashboard.state import DashboardState, Link
 from rtemo.dashboard.theme import Theme
 
 TALLEST_PT, SHORTEST_PT = 64.0, 12.0
+SAME_WINDOW_S = 1e-3
 LINKS = {Link.LOOKING: "no session", Link.SILENT: "no word from the session", Link.ENDED: "the session is over"}
 
 
@@ -53,7 +54,7 @@ def emotion_of(state: DashboardState) -> Emotion:
         return Emotion(headline, _last(state))
     if not len(predictions):
         return Emotion("waiting", "no prediction yet")
-    if not prediction_is_of_now(state):
+    if not state.prediction_is_of_now:
         return Emotion("no prediction", _last(state))
     p = predictions.probabilities[-1]
     if not np.isfinite(p).all():
@@ -66,17 +67,21 @@ def emotion_of(state: DashboardState) -> Emotion:
 
 
 def _spread(state: DashboardState) -> str:
-    """Uncertainty of the probability for the views that are missing; nothing where none is."""
-    window = None if state.status is None else state.status.window
-    if window is None or window.spread is None or bool(state.predictions.available[-1].all()):
+    """Uncertainty of the probability for the views that are missing; nothing where none is.
+
+    The status, which tells it, comes less often than predictions: that of another window is not shown.
+    """
+    if bool(state.predictions.available[-1].all()):
         return ""
-    return f"  ± {100 * window.spread:.0f}"
+    window = state.window
+    own = window is not None and abs(window.stop_s - float(state.predictions.stop_s[-1])) < SAME_WINDOW_S
+    return f"  ± {100 * window.spread:.0f}" if window is not None and own and window.spread is not None else "  ± …"
 
 
 def _last(state: DashboardState) -> str:
     """The newest prediction, said as what it is: old."""
     layout, predictions = state.layout, state.predictions
-    age_s = prediction_age_s(state)
+    age_s = state.prediction_age_s
     if layout is None or not math.isfinite(age_s):
         return state.reason
     p = predictions.probabilities[-1]

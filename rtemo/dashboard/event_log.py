@@ -6,6 +6,7 @@ import json
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QPlainTextEdit
 
+from rtemo.dashboard.event_store import ROUTINE, EventStore
 from rtemo.dashboard.messages import EventSeen
 from rtemo.dashboard.panel import Panel
 from rtemo.dashboard.state import DashboardState
@@ -14,16 +15,15 @@ from rtemo.printable import printable
 
 LINES = 2000
 WIDTH = 300
-ROUTINE = frozenset({"adaptation-update", "adaptation-skip", "channel-good", "channel-bad"})
-"""Kinds of which there are very many."""
 
 
-def event_line(event: EventSeen, began_s: float) -> str:
-    """An event in one line: seconds since the session began, its kind, and its details."""
+def event_line(event: EventSeen, began_s: float | None) -> str:
+    """An event in one line: seconds since the session began, where that is known, its kind, and its details."""
     details = ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in event.details.items()
     )
-    return printable(f"{event.stamp_s - began_s:9.2f} s  {event.kind}  {details}", WIDTH)
+    moment = f"{'–':>9}" if began_s is None else f"{event.stamp_s - began_s:9.2f}"
+    return printable(f"{moment} s  {event.kind}  {details}", WIDTH)
 
 
 class EventLogPanel(Panel):
@@ -49,7 +49,7 @@ class EventLogPanel(Panel):
         self.text.setAccessibleName("Events")
         self.body.addWidget(self.text, 1)
         self._seen = 0
-        self._of: tuple[object, bool] = (None, False)
+        self._of: tuple[EventStore | None, bool] = (None, False)
         self._anew = True
 
     @property
@@ -60,18 +60,17 @@ class EventLogPanel(Panel):
     def refresh(self, state: DashboardState) -> None:
         """Add what has come."""
         # Before the first status nobody knows when the session began: what is written by then is written again.
-        of = (state.layout, state.status is not None)
+        of = (state.events, state.status is not None)
         if self._of != of or self._anew:
-            self._of, self._seen, self._anew = of, state.events_seen - len(state.events), False
+            self._of, self._seen, self._anew = of, 0, False
             self.text.clear()
-        fresh = min(state.events_seen - self._seen, len(state.events))
-        self._seen = state.events_seen
-        if not fresh:
+        if self._seen == state.events.added:
             return
-        began_s = 0.0 if state.status is None else state.status.now_s - state.status.elapsed_s
+        fresh, self._seen = state.events.since(self._seen), state.events.added
+        began_s = None if state.status is None else state.status.now_s - state.status.elapsed_s
         lines = [
             line
-            for event in list(state.events)[len(state.events) - fresh :]
+            for event in fresh
             if self.routine.isChecked() or event.kind not in ROUTINE
             if self._passes(line := event_line(event, began_s))
         ]

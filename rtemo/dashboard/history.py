@@ -12,16 +12,18 @@ from rtemo.telemetry import SessionLayout
 from rtemo.types import Bools, Floats
 
 Number = TypeVar("Number", bound=np.generic)
-KEPT_S = 3600.0
-FEWEST, MOST = 3600, 36_000
-"""Predictions that are kept: an hour of them, where windows are neither longer than a second nor very short."""
+KEPT_S = 8 * 3600.0
+FEWEST, MOST = 28_800, 300_000
+"""Predictions that are kept: eight hours of them, unless windows follow each other by less than a tenth of a second."""
+SPARE = 4
+"""A ring has room for so many parts of its capacity more: so often a row is moved at most."""
 
 
 class Ring(Generic[Number]):
     """The newest rows of an array that grows, always side by side in memory.
 
-    Twice the rows that are kept are allocated once; when they are full, the newest are moved to the front, so that a
-    row is moved once at most.
+    Room for the rows that are kept and a quarter more is asked for once, of which the system gives what is used; when
+    it is full, the newest are moved to the front.
 
     Parameters
     ----------
@@ -40,37 +42,43 @@ class Ring(Generic[Number]):
     def __init__(self, capacity: int, shape: tuple[int, ...], dtype: type[Number] | np.dtype[Number]) -> None:
         self.capacity = capacity
         self.added = 0
-        self._rows: NDArray[Number] = np.empty((2 * capacity, *shape), dtype=dtype)
-        self._stop = 0
+        self._rows: NDArray[Number] = np.empty((capacity + math.ceil(capacity / SPARE), *shape), dtype=dtype)
+        self._start = self._stop = 0
 
     def __len__(self) -> int:
-        return min(self.added, self.capacity)
+        return self._stop - self._start
 
     @property
     def rows(self) -> NDArray[Number]:
         """What is kept, the oldest first: a view, good until rows are added."""
-        return self._rows[self._stop - len(self) : self._stop]
+        return self._rows[self._start : self._stop]
 
     def extend(self, rows: NDArray[Any]) -> None:
         """Add rows, shape (rows, ...); the oldest make room for them."""
         count = len(rows)
         kept = rows[-self.capacity :] if count > self.capacity else rows
-        if self._stop + len(kept) > 2 * self.capacity:
-            stays = min(len(self), self.capacity - len(kept))
-            self._rows[:stays] = self._rows[self._stop - stays : self._stop]
-            self._stop = stays
+        self._start = max(self._start, self._stop + len(kept) - self.capacity)
+        if self._stop + len(kept) > len(self._rows):
+            stays = max(self._stop - self._start, 0)
+            # Rows that are moved may lie where they are moved to: numpy sees to that.
+            self._rows[:stays] = self._rows[self._start : self._stop]
+            self._start, self._stop = 0, stays
         self._rows[self._stop : self._stop + len(kept)] = kept
         self._stop += len(kept)
         self.added += count
 
+    def drop_newest(self, count: int) -> None:
+        """Forget the newest rows, that many of those that are kept."""
+        self._stop -= min(count, len(self))
+
     def clear(self) -> None:
         """Forget everything."""
         self.added = 0
-        self._stop = 0
+        self._start = self._stop = 0
 
 
 class PredictionHistory:
-    """The newest predictions of a session, an hour of them at least where windows follow each other by a second.
+    """The newest predictions of a session, eight hours of them; see `MOST`.
 
     All arrays are views, good until predictions are added.
 
@@ -86,27 +94,36 @@ class PredictionHistory:
         self._hop_s = 1.0 if layout is None else layout.hop_s
         wanted = min(max(math.ceil(KEPT_S / self._hop_s), FEWEST), MOST)
         self.channels = 2 * len(self.labels) + 4 * len(self.views) + 1
-        self._ring = Ring(wanted if layout is not None else 1, (1 + self.channels,), np.float64)
+        kept = wanted if layout is not None else 1
+        self._ring = Ring(kept, (1 + self.channels,), np.float64)
+        # By itself: to find it out of all predictions for each frame takes longer than to draw them.
+        self._available = Ring(kept, (len(self.views),), np.bool_)
+        self._dropped = 0
 
     def __len__(self) -> int:
         return len(self._ring)
 
     @property
     def revision(self) -> int:
-        """Grows with every prediction: what was drawn at the same revision is drawn still."""
-        return self._ring.added
+        """Grows with every prediction that comes or is dropped: what was drawn at the same revision is drawn still."""
+        return self._ring.added + self._dropped
+
+    @property
+    def forgotten(self) -> int:
+        """How many have made room for others."""
+        return self._ring.added - self._dropped - len(self)
 
     @property
     def capacity(self) -> int:
         """How many are kept."""
         return self._ring.capacity
 
-    def fitting(self, stamps_s: Floats, values: Floats) -> tuple[Floats, Floats]:
-        """Those that can be added: as wide as they should be, and each later than the one before it."""
+    def fitting(self, stamps_s: Floats, values: Floats, until_s: float = math.inf) -> tuple[Floats, Floats]:
+        """Those that can be added: as wide as they should be, each later than the one before it, and up to a moment."""
         if values.ndim != 2 or values.shape[1] != self.channels or not len(values):
             return np.empty(0), np.empty((0, self.channels))
         last_s = self.stop_s[-1] if len(self) else -np.inf
-        stamps = np.where(np.isfinite(stamps_s), stamps_s, -np.inf)
+        stamps = np.where(np.isfinite(stamps_s) & (stamps_s <= until_s), stamps_s, -np.inf)
         before = np.maximum.accumulate(np.concatenate(([last_s], stamps)))[:-1]
         later = stamps > before
         return stamps_s[later], values[later]
@@ -114,6 +131,17 @@ class PredictionHistory:
     def extend(self, stamps_s: Floats, values: Floats) -> None:
         """Add predictions that `fitting` gave."""
         self._ring.extend(np.column_stack([stamps_s, values]))
+        first = 2 * (len(self.labels) + len(self.views))
+        self._available.extend(values[:, first : first + len(self.views)] > 0.5)
+
+    def drop_after(self, until_s: float) -> int:
+        """Forget the predictions that lie behind a moment: they would stand before all that come; gives how many."""
+        ahead = len(self) - int(np.searchsorted(self.stop_s, until_s, "right"))
+        if ahead:
+            self._ring.drop_newest(ahead)
+            self._available.drop_newest(ahead)
+            self._dropped += ahead
+        return ahead
 
     @property
     def stop_s(self) -> Floats:
@@ -142,8 +170,8 @@ class PredictionHistory:
 
     @property
     def available(self) -> Bools:
-        """Shape (windows, views); a copy."""
-        return np.asarray(self._of_views(2) > 0.5)
+        """Shape (windows, views)."""
+        return self._available.rows
 
     @property
     def coverage(self) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -48,6 +49,8 @@ class SessionIntake:
         The newest.
     heard_s : dict of str to float
         By key of the streams that are open: when something came last, on this machine's clock.
+    left_s : float
+        When the session's status stream ended last, on this machine's clock.
     gone : str
         Why the session's status stream ended; empty as long as it is open, or was not found yet.
     refused : str
@@ -58,6 +61,7 @@ class SessionIntake:
         self.layout: SessionLayout | None = None
         self.status: SessionStatus | None = None
         self.heard_s: dict[str, float] = {}
+        self.left_s = -math.inf
         self.gone = ""
         self.refused = ""
         self._post = post
@@ -72,14 +76,18 @@ class SessionIntake:
         self.heard_s[key] = self._clock.now_s()
         if key == STATUS:
             try:
-                self.layout = read_layout(xml)
+                layout = read_layout(xml)
             except RefusedError as error:
                 self.refused = str(error)
                 self._refusals.say(key, f"the session cannot be shown: {error}", topic="layout")
             else:
+                if layout != self.layout:
+                    # What another session of the same name said is not this one's.
+                    self.status = None
                 self.gone = ""
-                # Before any status of it.
-                self._post(Attached(self.layout))
+                # Before any status of it, and before anyone sees that it is there.
+                self._post(Attached(layout))
+                self.layout = layout
         elif key == PREDICTION:
             self._order = self._order_of(header)
         elif key == QUALITY:
@@ -87,10 +95,12 @@ class SessionIntake:
 
     def closed(self, key: str, reason: str) -> None:
         """See `LiveSink`."""
-        self.heard_s.pop(key, None)
         if key == STATUS:
+            # Another thread asks for how long it has been away: that must never be unknown.
+            self.left_s = self._clock.now_s()
             self.gone = reason or "it ended"
             self._post(Detached(self.gone))
+        self.heard_s.pop(key, None)
 
     def noticed(self, key: str, kind: str, details: dict[str, object]) -> None:
         """See `LiveSink`."""
@@ -114,11 +124,12 @@ class SessionIntake:
         here_s = self._clock.now_s()
         self.heard_s[key] = here_s
         if key == EVENTS:
-            events = self._read(key, pulled, read_event)
+            events = self._read(key, pulled.rows, read_event)
             if events:
                 self._post(EventsSeen(tuple(events)))
         elif key == STATUS:
-            for status in self._read(key, pulled, read_status):
+            # After a stall there may be hundreds of them: only the newest is worth its time.
+            for status in self._read(key, pulled.rows[::-1], read_status, most=1):
                 self.status = status
                 at_s = status.now_s + self._session_clock.ahead_s(here_s) if self._session_clock.known else here_s
                 self._post(StatusSeen(status, at_s))
@@ -127,13 +138,17 @@ class SessionIntake:
         """See `LiveSink`."""
         return ALL_THERE_IS
 
-    def _read(self, key: str, pulled: Pulled, read: Callable[[str], Said]) -> list[Said]:
-        found = []
-        for row in pulled.rows:
+    def _read(
+        self, key: str, rows: Sequence[Sequence[str]], read: Callable[[str], Said], most: int = ALL_THERE_IS
+    ) -> list[Said]:
+        found: list[Said] = []
+        for row in rows:
             try:
                 found.append(read(row[0] if row else ""))
             except RefusedError as error:
                 self._refusals.say(key, str(error))
+            if len(found) == most:
+                break
         return found
 
     def _order_of(self, header: StreamHeader) -> NDArray[np.intp] | None:

@@ -16,7 +16,10 @@ from rtemo.telemetry import SessionLayout, SessionStatus
 from rtemo.types import Floats
 
 REFUSED = "dashboard-refused"
-"""Kind of the event that the dashboard itself makes of what it does not take; ``reason`` says why."""
+"""Kind of the event that the dashboard itself makes of what it does not take: ``reason`` says why, and of an annotation
+``text`` what it was."""
+SWITCHED = "dashboard-switched"
+"""Kind of the event that the dashboard itself makes where it went over to another session unasked: ``from``, ``to``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize
@@ -9,8 +10,10 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from rtemo.dashboard.alarms import Alarm
-from rtemo.dashboard.panel import ElidedLabel, plain_label, set_text
-from rtemo.dashboard.state import DashboardState, Link
+from rtemo.dashboard.commands import ANNOTATE, checked
+from rtemo.dashboard.notes import Note, Notes
+from rtemo.dashboard.panel import ElidedLabel, plain_label, set_text, shown
+from rtemo.dashboard.state import DashboardState
 from rtemo.telemetry import MAX_ANNOTATION
 
 PRESETS = ("movement", "talking", "noise", "cap touched", "restless", "sleepy", "interruption", "note")
@@ -32,12 +35,33 @@ class AnnotationBar(QFrame):
         Takes an annotation.
     presets : sequence of str
         For F1, F2, ...
+    clock : callable
+        Seconds of any clock.
+
+    Attributes
+    ----------
+    warning : ElidedLabel
+        What the operator might not notice, as that something was not noted; to be laid out by the window.
     """
 
-    def __init__(self, send: Callable[[str], None], presets: Sequence[str] = PRESETS) -> None:
+    def __init__(
+        self,
+        send: Callable[[str], None],
+        presets: Sequence[str] = PRESETS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self.setObjectName("panel")
         self._send, self.presets = send, tuple(presets)
+        self._notes = Notes(clock)
+        self._state: DashboardState | None = None
+        self._written_for = ""
+        """Token of the session that was shown when what is in the line was begun."""
+        self._confirmed_for = ""
+        self._restored: Note | None = None
+        self.warning = ElidedLabel("", "alarm-critical")
+        self.warning.setContentsMargins(8, 3, 8, 3)
+        self.warning.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 5, 10, 5)
         row.addWidget(plain_label("Annotate", "title"))
@@ -46,6 +70,7 @@ class AnnotationBar(QFrame):
         self.line.setPlaceholderText("what happens (N, then Enter): goes into the recording")
         self.line.setAccessibleName("Annotation")
         self.line.returnPressed.connect(self.write)
+        self.line.textChanged.connect(self._begin)
         row.addWidget(self.line, 1)
         self.button = QPushButton("Add")
         self.button.clicked.connect(self.write)
@@ -62,10 +87,22 @@ class AnnotationBar(QFrame):
         row.addWidget(self.said)
 
     def write(self) -> None:
-        """Send what is written; it stays where it is as long as nobody would hear it."""
+        """Send what is written; it stays where the session would not hear it, and comes back where that is not noted.
+
+        What was begun while another session was shown is sent when it is asked for twice.
+        """
         text = self.line.text().strip()
-        if text and self.annotate(text):
-            self.line.clear()
+        if not text or not self.button.isEnabled():
+            return
+        if self._token not in (self._written_for, self._confirmed_for):
+            self._confirmed_for = self._token
+            self._warn()
+            return
+        if self._restored is not None:
+            self._notes.lost.remove(self._restored)
+            self._restored = None
+        self.annotate(text)
+        self.line.clear()
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Room for the short names."""
@@ -89,18 +126,79 @@ class AnnotationBar(QFrame):
         return [f"F{number} {text}" for number, text in enumerate(self.presets, start=1)]
 
     def annotate(self, text: str) -> bool:
-        """Send an annotation; gives whether the session would hear it, and it was sent."""
-        heard = self.button.isEnabled()
-        if heard:
-            self._send(text)
-        return heard
+        """Send an annotation; gives whether it was sent, which it is not where the session would not hear it."""
+        if self._state is None or not self.button.isEnabled():
+            return False
+        _, text = checked(ANNOTATE, text)
+        self._send(text)
+        self._notes.sent(text, self._state)
+        return True
 
-    def refresh(self, state: DashboardState) -> None:
-        """Whether the session would hear an annotation."""
-        heard = state.link is Link.LIVE and state.status is not None and bool(state.status.operators)
+    def refresh(self, state: DashboardState, heard: bool) -> None:
+        """Show whether the session would hear an annotation, and give back what it has not noted.
+
+        Parameters
+        ----------
+        state : DashboardState
+        heard : bool
+            Whether the session listens to this very dashboard.
+        """
+        self._state = state
         for button in (self.button, *self.preset_buttons):
             button.setEnabled(heard)
         set_text(self.said, f"{len(state.annotations)} noted" if heard else "not heard yet")
+        self._notes.look(state)
+        self._restore()
+        self._warn()
+
+    @property
+    def _token(self) -> str:
+        """Of the session that is shown."""
+        layout = None if self._state is None else self._state.layout
+        return "" if layout is None else layout.token
+
+    def _begin(self, text: str) -> None:
+        """Remember for which session it is that something is being written."""
+        if not text:
+            self._written_for = self._confirmed_for = ""
+            if self._restored is not None:
+                # Nobody wants it any more.
+                self._notes.lost.remove(self._restored)
+                self._restored = None
+        elif not self._written_for:
+            self._written_for = self._token
+
+    def _restore(self) -> None:
+        """Put what was not noted into the line, where that is free; take it out again where it was noted after all."""
+        note, lost = self._restored, self._notes.lost
+        if note is not None and note not in lost:
+            self._restored = None
+            if self.line.text() == note.text:
+                self.line.clear()
+        if lost and not self.line.text():
+            self._written_for = lost[0].token
+            self.line.setText(lost[0].text)
+            self._restored = lost[0]
+
+    def _warn(self) -> None:
+        """Say what the operator might not notice."""
+        words, lost = [], self._notes.lost
+        if lost:
+            first = self._restored or lost[0]
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            words.append(f"NOT NOTED: “{shown(first.text, 40)}”{more}: {shown(first.reason, 80)}")
+        layout = None if self._state is None else self._state.layout
+        if self.line.text() and self._written_for != self._token:
+            name = "no session" if layout is None else shown(layout.session)
+            if self._confirmed_for == self._token:
+                words.append(f"Enter once more notes it in {name}")
+            else:
+                words.append(f"What is written was begun before {name} was shown: Enter asks, and does not send yet")
+        elif self._restored is not None:
+            words.append("Enter sends it again")
+        text = ". ".join(words)
+        set_text(self.warning, text)
+        self.warning.setVisible(bool(text))
 
 
 class AlarmBar(QWidget):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QResizeEvent, QWheelEvent
@@ -17,26 +15,11 @@ MARGIN, SPACING = 10, 6
 WIDEST = 60
 """Characters of a name that are shown."""
 AXIS_PT = 8.5
-OLD_HOPS, OLD_AT_LEAST_S = 2.0, 1.0
-"""A prediction that is older than so many hops, and than this, is not of now."""
 
 
 def shown(text: str, width: int = WIDEST) -> str:
     """Text from the network, fit to be shown."""
     return printable(text, width)
-
-
-def prediction_age_s(state: DashboardState) -> float:
-    """How long ago the newest prediction's window ended; NaN where there is none, or the session's clock not known."""
-    return state.now_s() - float(state.predictions.stop_s[-1]) if len(state.predictions) else math.nan
-
-
-def prediction_is_of_now(state: DashboardState) -> bool:
-    """Whether the newest prediction may be shown as what is so now."""
-    layout = state.layout
-    if layout is None:
-        return False
-    return prediction_age_s(state) <= max(OLD_HOPS * layout.hop_s, OLD_AT_LEAST_S) + layout.lateness_s
 
 
 def plain_label(text: str = "", kind: str = "") -> QLabel:
@@ -106,6 +89,11 @@ class Choice(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Leave it to what lies behind."""
         event.ignore()
+
+
+def opaque(view: pg.GraphicsView) -> None:
+    """Say of plots that they cover their ground, so that Qt does not paint what lies behind for every frame."""
+    view.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
 
 def style_axes(plot: pg.PlotItem, theme: Theme, scale: float) -> QFont:

@@ -22,7 +22,7 @@ MAX_LAYOUT, MAX_STATUS, MAX_EVENT = 1_000_000, 500_000, 16_000
 MAX_KIND = 100
 MAX_LABELS, MAX_VIEWS, MAX_STREAMS, MAX_BANDS = 64, 64, 128, 64
 MAX_CHANNELS = 1024
-"""Of a stream of signals that is drawn."""
+"""Of a stream of signals that is drawn, and of a view."""
 MAX_SPAN_S = 3600.0
 MAX_DIGITS = 18
 REASON_WIDTH = 200
@@ -63,6 +63,8 @@ def read_layout(xml: bytes) -> SessionLayout:
     if layout.marker_duration_s is not None and layout.marker_duration_s <= 0:
         raise RefusedError(f"its marker_duration_s is {layout.marker_duration_s:g}")
     for view in layout.views:
+        if len(view.channels) > MAX_CHANNELS:
+            raise RefusedError(f"{view.name!r} has {len(view.channels)} channels, over the limit of {MAX_CHANNELS}")
         if len(view.bands) > MAX_BANDS or not all(0 <= low < high for low, high in view.bands.values()):
             raise RefusedError(f"the bands of {view.name!r} are none")
     return layout

@@ -31,23 +31,31 @@ class Refusals:
         self._lock = threading.Lock()
         self._said: set[tuple[str, str]] = set()
 
-    def say(self, what: str, reason: str, *, topic: str = "", again: bool = False) -> None:
+    def say(self, what: str, reason: str, *, topic: str = "") -> None:
         """Post it, unless the same of the same was posted before.
 
         Parameters
         ----------
         what : str
-            A stream, or a command.
+            A stream.
         reason : str
         topic : str
             What counts as the same.
-        again : bool
-            Whether to post it in any case.
         """
         with self._lock:
-            if not again:
-                if (what, topic) in self._said or len(self._said) >= MAX_REFUSALS:
-                    return
-                self._said.add((what, topic))
-        details = {"what": printable(what, MAX_TEXT), "reason": printable(reason, MAX_TEXT)}
-        self._post(EventsSeen((EventSeen(self._now_s(), REFUSED, details),)))
+            if (what, topic) in self._said or len(self._said) >= MAX_REFUSALS:
+                return
+            self._said.add((what, topic))
+        self._post(EventsSeen((refusal(self._now_s(), what, reason),)))
+
+    def say_command(self, command: str, text: str, reason: str) -> None:
+        """Post that a command is not sent, each time."""
+        self._post(EventsSeen((refusal(self._now_s(), command, reason, text),)))
+
+
+def refusal(stamp_s: float, what: str, reason: str, text: str = "") -> EventSeen:
+    """The event of something that is not taken; of an annotation, with its text."""
+    details = {"what": printable(what, MAX_TEXT), "reason": printable(reason, MAX_TEXT)}
+    if text:
+        details["text"] = printable(text, MAX_TEXT)
+    return EventSeen(stamp_s, REFUSED, details)

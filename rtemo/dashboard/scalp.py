@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QFont
 
-from rtemo.dashboard.panel import AXIS_PT, ElidedLabel, Panel, set_text, shown
+from rtemo.dashboard.panel import AXIS_PT, ElidedLabel, Panel, opaque, set_text, shown
 from rtemo.dashboard.spectrum import band_levels, spectrum
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
 from rtemo.dashboard.topography import Topography
+from rtemo.dashboard.traces import SignalBuffer
 from rtemo.telemetry import ViewLayout
 
 SECONDS, SEGMENT_S = 4.0, 2.0
@@ -35,10 +37,13 @@ class ScalpPanel(Panel):
         self.heading.addWidget(self.note)
         self.graphics = pg.GraphicsLayoutWidget()
         self.graphics.setAccessibleName("Scalp maps")
+        opaque(self.graphics)
         self.body.addWidget(self.graphics, 1)
-        self._pool = ThreadPoolExecutor(1, "rtemo-scalp")
         self._made: Future[Topography] | None = None
+        self._made_for: tuple[str, ...] = ()
+        self._closed = False
         self._for: tuple[object, ...] = ()
+        self._buffer: SignalBuffer | None = None
         self._drawn_s = -np.inf
         self._scale = 1.0
         self._texts: list[pg.TextItem] = []
@@ -54,19 +59,22 @@ class ScalpPanel(Panel):
         if view is None:
             if self._for:
                 self._take_away()
-                self._for = ()
+                self._for, self._buffer = (), None
             set_text(self.note, "no view of this session has bands")
             return
         of = (view.name, view.channels, tuple(view.bands.items()))
         if self._for != of:
             self._for = of
             self._lay_out(view)
-            self._made = self._pool.submit(Topography, view.channels)
         buffer = state.signals.get(view.stream)
-        if self._made is None or not self._made.done() or buffer is None:
+        if buffer is not self._buffer:
+            # Of another session, whose clock may say just the same.
+            self._buffer, self._drawn_s = buffer, -np.inf
+            self._clear("waiting for the signal")
+        topography = self._topography(view.channels)
+        if topography is None or buffer is None:
             self._clear("waiting for the signal")
             return
-        topography = self._made.result()
         if not topography.known:
             set_text(self.note, "fewer than six channels have a place on the head")
             return
@@ -76,7 +84,8 @@ class ScalpPanel(Panel):
             return
         self._drawn_s = now_s
         stamps_s, values = buffer.latest(SECONDS)
-        columns = [buffer.labels.index(label) for label in view.channels if label in buffer.labels]
+        at = {label: number for number, label in reversed(list(enumerate(buffer.labels)))}
+        columns = [at[label] for label in view.channels if label in at]
         if len(columns) != len(view.channels) or view.stream in state.gone or not len(stamps_s):
             self._clear("the signal is not there")
             return
@@ -104,8 +113,16 @@ class ScalpPanel(Panel):
         self._drawn_s = -np.inf
 
     def close_pool(self) -> None:
-        """Let the thread go that makes maps ready; there are no new ones from then on."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Begin no map any more; nobody waits for one that is being made."""
+        self._closed = True
+
+    def _topography(self, channels: tuple[str, ...]) -> Topography | None:
+        """The one for these channels; None as long as it is being made, one at a time."""
+        if self._made is None or (self._made_for != channels and self._made.done()):
+            if self._closed:
+                return None
+            self._made, self._made_for = _in_background(channels), channels
+        return self._made.result() if self._made_for == channels and self._made.done() else None
 
     def _colour(self) -> None:
         outline = pg.mkPen(self.theme.muted, width=1)
@@ -123,9 +140,6 @@ class ScalpPanel(Panel):
         """Remove all maps, and what was kept of them: Qt deletes what is removed, and nobody may colour it then."""
         self.graphics.clear()
         self._bands, self._texts, self._outlines, self.maps = {}, [], [], {}
-        if self._made is not None:
-            self._made.cancel()
-            self._made = None
         self._drawn_s = -np.inf
 
     def _lay_out(self, view: ViewLayout) -> None:
@@ -189,3 +203,17 @@ class ScalpPanel(Panel):
             image.clear()
             good.setData([], [])
             crossed.setData([], [])
+
+
+def _in_background(channels: tuple[str, ...]) -> Future[Topography]:
+    """A topography to be: made in a thread that no closed dashboard waits for, as it would for an executor's."""
+    made: Future[Topography] = Future()
+
+    def make() -> None:
+        try:
+            made.set_result(Topography(channels))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            made.set_exception(error)
+
+    threading.Thread(target=make, name="rtemo-scalp", daemon=True).start()
+    return made

@@ -23,7 +23,7 @@ HELP: Final = (
     ("Alt+1 … Alt+5", "signals, scalp, gaze, adaptation, events"),
     ("PgUp PgDown", "channels above, below"),
     ("+ −", "higher, lower traces"),
-    ("P", "pause adaptation, or resume it"),
+    ("Ctrl+P", "pause adaptation, or resume it"),
     ("Ctrl+R", "reset adaptation"),
     ("Ctrl+F", "filter events"),
     ("Ctrl+S", "screenshot (PNG)"),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton
 
-from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, set_text, shown, style_axes
+from rtemo.dashboard.channel_names import ChannelNames
+from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, opaque, set_text, shown, style_axes
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
 from rtemo.dashboard.traces import SignalBuffer
+from rtemo.printable import printable
 
 Singles = NDArray[np.float32]
 SHOWN = (8, 16, 32, 64)
@@ -23,8 +24,6 @@ ROOM = 0.8
 """Of its row that a trace fills, where it is as high as most."""
 SECONDS = 10.0
 """Of the time axis before a signal is there."""
-READABLE_PX, ROW_PX = 9.0, 13.0
-"""Heights of the smallest letters of names, and of the usual ones."""
 
 
 class SignalsPanel(Panel):
@@ -58,6 +57,7 @@ class SignalsPanel(Panel):
         self.heading.addWidget(self.streams)
         self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.setAccessibleName("Traces")
+        opaque(self.plot)
         item = self.plot.getPlotItem()
         item.hideButtons()
         item.setMouseEnabled(x=False, y=False)
@@ -69,7 +69,7 @@ class SignalsPanel(Panel):
             item.addItem(curve)
         item.disableAutoRange()
         item.setXRange(-SECONDS, 0, padding=0.005)
-        self.names = _Names(item, theme)
+        self.names = ChannelNames(item, theme)
         row = QHBoxLayout()
         row.setSpacing(0)
         row.addWidget(self.names)
@@ -117,6 +117,7 @@ class SignalsPanel(Panel):
         self._first = max(0, min(self._first, len(buffer.labels) - shown_now))
         chosen = slice(self._first, min(self._first + shown_now, len(buffer.labels)))
         bad = _bad_of(state, self.key)
+        self.names.show_scores(_scores_of(state, self.key, buffer.labels[chosen]))
         now_s = state.now_s()
         gone = self.key in state.gone
         # Before the first status the clock is NaN, which is not even itself.
@@ -173,6 +174,7 @@ class SignalsPanel(Panel):
             self.curve.setData([], [])
             self.bad_curve.setData([], [])
             self.names.show_rows(())
+            self.names.show_scores(())
         set_text(self.where, "no signal yet")
 
     def _choose(self) -> None:
@@ -187,7 +189,8 @@ class SignalsPanel(Panel):
         edges_s, low, high = buffer.columns(now_s)
         low, high = low[chosen], high[chosen]
         labels = buffer.labels[chosen]
-        centre = _median((low + high) / 2)
+        # Of every eighth column: enough for where a trace lies.
+        centre = _median(low[:, ::8] / 2 + high[:, ::8] / 2)
         height = self._follow_height(low, high)
         channels, columns = low.shape
         offset = np.arange(channels, 0, -1, dtype=np.float32) - 0.5
@@ -235,64 +238,37 @@ class SignalsPanel(Panel):
         self.names.show_rows(tuple(zip((shown(label, 12) for label in labels), struck.tolist(), strict=True)))
 
 
-class _Names(QWidget):
-    """Names of channels beside their traces, struck out where they are bad; painted only where they change."""
-
-    def __init__(self, plot: pg.PlotItem, theme: Theme) -> None:
-        super().__init__()
-        self._plot, self.theme, self.scale = plot, theme, 1.0
-        self.rows: tuple[tuple[str, bool], ...] = ()
-        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
-
-    def show_rows(self, rows: tuple[tuple[str, bool], ...]) -> None:
-        """Name the rows, the uppermost first."""
-        self.rows = rows
-        measured = QFontMetricsF(self._font(ROW_PX, False))
-        widest = max((measured.horizontalAdvance(name) for name, _ in rows), default=0.0)
-        self.setFixedWidth(round(widest) + 8)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        painter = QPainter(self)
-        room = self._plot.getViewBox().sceneBoundingRect()
-        # The plot leaves a hundredth free above and below.
-        height = room.height() / (max(len(self.rows), 1) * 1.02)
-        top = room.top() + 0.01 * max(len(self.rows), 1) * height
-        # Where rows are lower than letters, every so many are named, and all that are bad.
-        every = max(1, math.ceil(READABLE_PX * self.scale / max(height, 1.0)))
-        struck = {number for number, (_, bad) in enumerate(self.rows) if bad}
-        for number, (name, bad) in enumerate(self.rows):
-            near = struck & set(range(number - every + 1, number + every))
-            if not bad and (number % every or near):
-                continue
-            painter.setFont(self._font(height * every, bad))
-            painter.setPen(QColor(self.theme.critical if bad else self.theme.muted))
-            middle = top + (number + 0.5) * height
-            where = QRectF(0, middle - 10 * self.scale, self.width() - 4, 20 * self.scale)
-            painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
-        painter.end()
-
-    def _font(self, row_px: float, bad: bool) -> QFont:
-        font = QFont(self.font())
-        font.setPixelSize(round(max(min(row_px, ROW_PX * self.scale) - 1, READABLE_PX * self.scale - 1, 6.0)))
-        font.setStrikeOut(bad)
-        return font
-
-
 def _median(values: NDArray[np.floating]) -> Singles:
-    """Over columns, of every eighth: enough for where a trace lies; 0 for a channel of which nothing came."""
-    some = values[:, ::8]
-    there = np.isfinite(some).any(axis=1)
-    found = np.zeros(len(values), dtype=np.float32)
-    if there.any():
-        found[there] = np.nanmedian(some[there], axis=1)
-    return found
+    """Of each row; 0 for a channel of which nothing came."""
+    # NaN comes last; numpy's own median that leaves it out takes ten times as long.
+    ordered = np.sort(values, axis=1)
+    count = np.count_nonzero(~np.isnan(values), axis=1)
+    rows = np.arange(len(values))
+    middle = ordered[rows, np.maximum(count - 1, 0) // 2] / 2 + ordered[rows, count // 2] / 2
+    return np.asarray(np.where(count > 0, middle, np.float32(0)), dtype=np.float32)
 
 
 def _bad_of(state: DashboardState, key: str) -> set[str]:
     """Labels of a stream's channels that count as bad in any of its views."""
     views = () if state.layout is None else [view.name for view in state.layout.views if view.stream == key]
     return {channel for view in views for channel in state.bad.get(view, {})}
+
+
+def _scores_of(state: DashboardState, key: str, labels: Sequence[str]) -> tuple[float | None, ...]:
+    """How good channels are now, in tenths, the worst of the views that watch them; None where nobody says so."""
+    if state.layout is None or state.window is None or key in state.gone:
+        return (None,) * len(labels)
+    found: dict[str, float] = {}
+    for view in state.layout.views:
+        scores = state.quality.get(view.name) if view.stream == key else None
+        if scores is not None:
+            for name, score in zip(scores.names, scores.scores.tolist(), strict=True):
+                if math.isfinite(score):
+                    # Down to a tenth: what counts as bad does not look like what does not.
+                    tenths = math.floor(round(10 * score, 6)) / 10
+                    found[name] = min(found.get(name, 1.0), max(tenths, 0.0))
+    # Scores are called by what is printable of a channel's label.
+    return tuple(found.get(printable(label)) for label in labels) if found else (None,) * len(labels)
 
 
 def _name_of(state: DashboardState, key: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 
-from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, set_text, shown, style_axes
+from rtemo.dashboard.panel import Choice, ElidedLabel, Panel, opaque, set_text, shown, style_axes
 from rtemo.dashboard.spectrum import spectrum
 from rtemo.dashboard.state import DashboardState
 from rtemo.dashboard.theme import Theme
+from rtemo.dashboard.traces import SignalBuffer
 
 SECONDS = 8.0
 HIGHEST_HZ = 70.0
@@ -27,6 +28,7 @@ class SpectrumPanel(Panel):
         self.heading.addWidget(self.channels)
         self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.setAccessibleName("Spectrum")
+        opaque(self.plot)
         item = self.plot.getPlotItem()
         item.hideButtons()
         item.setMouseEnabled(x=True, y=False)
@@ -36,6 +38,7 @@ class SpectrumPanel(Panel):
         item.addItem(self.curve)
         self.body.addWidget(self.plot, 1)
         self._drawn_s = -np.inf
+        self._buffer: SignalBuffer | None = None
         self._offered: tuple[tuple[str, tuple[str, ...]], ...] = ()
         self.set_theme(theme, 1.0)
 
@@ -44,6 +47,11 @@ class SpectrumPanel(Panel):
         self._offer(state)
         chosen = self.channels.currentData()
         now_s = state.now_s()
+        buffer = None if chosen is None else state.signals.get(chosen[0])
+        if buffer is not self._buffer:
+            # Of another session, whose clock may say just the same.
+            self._buffer = buffer
+            self._again()
         if chosen is None:
             self._clear("no signal yet")
             return
@@ -52,7 +60,6 @@ class SpectrumPanel(Panel):
             return
         self._drawn_s = now_s
         key, channel = chosen
-        buffer = state.signals.get(key)
         found = None
         if buffer is not None and key not in state.gone and channel < len(buffer.labels):
             stamps_s, values = buffer.latest(SECONDS)

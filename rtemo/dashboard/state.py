@@ -6,19 +6,14 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from rtemo.clock import Clock
-from rtemo.dashboard.alarms import (
-    PREDICTION_PATIENCE_S,
-    SKIPPED_SHOWN_S,
-    AlarmBoard,
-    Cause,
-    EventCauses,
-    causes_of_status,
-)
+from rtemo.dashboard.alarms import AlarmBoard, Cause
+from rtemo.dashboard.amiss import Amiss
+from rtemo.dashboard.event_store import EventStore
 from rtemo.dashboard.history import PredictionHistory
+from rtemo.dashboard.link import AHEAD_S, SILENT_AFTER_S, Link, is_of_now
 from rtemo.dashboard.messages import (
     Attached,
     Detached,
@@ -38,22 +33,14 @@ from rtemo.dashboard.messages import (
 from rtemo.dashboard.traces import SignalBuffer
 from rtemo.dashboard.trials import MAX_TEXT, Accuracy, AccuracyCount, MarkerSeen, TrialTracker
 from rtemo.printable import printable
-from rtemo.telemetry import SessionLayout, SessionStatus
+from rtemo.telemetry import SessionLayout, SessionStatus, WindowState
 from rtemo.types import Floats
 
-SILENT_AFTER_S: Final = 2.0
-EVENTS_KEPT, ANNOTATIONS_KEPT = 5000, 5000
+__all__ = ["ChannelScores", "DashboardState", "Link"]
+
+ANNOTATIONS_KEPT: Final = 5000
 ANNOTATION: Final = "annotation"
 SESSION_STOP: Final = "session-stop"
-
-
-class Link(StrEnum):
-    """How a dashboard stands to its session: none there, heard, attached but not heard, or said to be over."""
-
-    LOOKING = "looking"
-    LIVE = "live"
-    SILENT = "silent"
-    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +73,9 @@ class DashboardState:
     reason : str
         Why the feed let go of the session, or failed; empty otherwise.
     predictions : PredictionHistory
-    events : deque of EventSeen
+    attached : bool
+        Whether the feed listens to the session.
+    events : EventStore
     trials : TrialTracker
     quality : mapping of str to ChannelScores
         By view that is watched.
@@ -104,6 +93,7 @@ class DashboardState:
         self.sessions: tuple[str, ...] = ()
         self.refused = 0
         self.alarms = AlarmBoard()
+        self._amiss = Amiss()
         self._begin(None)
 
     def _begin(self, layout: SessionLayout | None) -> None:
@@ -113,21 +103,22 @@ class DashboardState:
         self.link = Link.LOOKING
         self.reason = ""
         self.predictions = PredictionHistory(layout)
-        self.events: deque[EventSeen] = deque(maxlen=EVENTS_KEPT)
-        self.events_seen = 0
+        self.events = EventStore()
         self.trials = TrialTracker(layout)
         self.quality: dict[str, ChannelScores] = {}
         self.signals: dict[str, SignalBuffer] = {}
         self.gone: frozenset[str] = frozenset()
         self._annotations: deque[MarkerSeen] = deque(maxlen=ANNOTATIONS_KEPT)
         self._accuracy = AccuracyCount(self.predictions.labels, 1.0 if layout is None else layout.length_s)
-        self._event_causes = EventCauses()
+        # Which session is watched is of no session: the operator must know in the next one too.
+        self._amiss = Amiss(self._amiss.switched)
+        if self._amiss.switched is not None:
+            self.events.append(self._amiss.switched)
         self._to_session_s = math.nan
         self._heard_s = -math.inf
         self._attached_s = math.nan
-        self._attached = False
+        self.attached = False
         self._stopped = False
-        self._skipped: tuple[int, int, float] | None = None
         self._stretches: dict[str, tuple[int, list[tuple[float, float]]]] = {}
         self._failure = ""
 
@@ -147,10 +138,44 @@ class DashboardState:
         wanted = list(dict.fromkeys(view.stream for view in views))
         return tuple(sorted(self.signals, key=lambda key: wanted.index(key) if key in wanted else len(wanted)))
 
+    def age_s(self, stop_s: float) -> float:
+        """How long ago a window ended; NaN where that is not known, or lies ahead."""
+        age_s = self.now_s() - stop_s
+        return age_s if age_s >= -AHEAD_S else math.nan
+
+    @property
+    def prediction_age_s(self) -> float:
+        """How long ago the newest prediction's window ended; NaN where there is none, or that is not known."""
+        return self.age_s(float(self.predictions.stop_s[-1])) if len(self.predictions) else math.nan
+
+    @property
+    def prediction_is_of_now(self) -> bool:
+        """Whether the newest prediction may be shown as what is so now."""
+        return self.layout is not None and is_of_now(self.prediction_age_s, self.layout)
+
+    @property
+    def window(self) -> WindowState | None:
+        """The newest window, as a session that is heard has told of it; None where that is not of now."""
+        window = None if self.status is None else self.status.window
+        if window is None or self.layout is None or self.link is not Link.LIVE:
+            return None
+        return window if is_of_now(self.age_s(window.stop_s), self.layout) else None
+
     @property
     def bad(self) -> Mapping[str, Mapping[str, str]]:
-        """By view, why a channel counts as bad in the newest window."""
-        return {} if self.status is None or self.status.window is None else self.status.window.bad
+        """By view, why a channel counts as bad now."""
+        window = self.window
+        return {} if window is None else window.bad
+
+    @property
+    def heard_until_s(self) -> float:
+        """Until when what is known of the session holds, on its clock: now, while it is heard; NaN before."""
+        return self.now_s() if self.link is Link.LIVE else self._heard_s + self._to_session_s
+
+    def name_of(self, key: str) -> str:
+        """What a stream is called; its key where the session has not told."""
+        streams = () if self.status is None else self.status.streams
+        return next((stream.name for stream in streams if stream.key == key and stream.name), key)
 
     @property
     def elapsed_silent_s(self) -> float:
@@ -196,7 +221,7 @@ class DashboardState:
             case Attached(layout):
                 self._attach(layout)
             case Detached(reason):
-                self._attached = False
+                self.attached = False
                 self.reason = reason
                 # The very last status may be lost with the connection.
                 if self.link is not Link.ENDED:
@@ -207,15 +232,15 @@ class DashboardState:
 
     def tick(self) -> None:
         """Look at the clock: whether the session is silent, and what is amiss. A few times a second."""
-        if self._attached and self.link in (Link.LIVE, Link.LOOKING) and self._since_word_s() > SILENT_AFTER_S:
+        if self.attached and self.link in (Link.LIVE, Link.LOOKING) and self.since_word_s > SILENT_AFTER_S:
             self.link = Link.SILENT
         self.alarms.update(self._causes(), self._moment_s())
 
     def _attach(self, layout: SessionLayout) -> None:
         if self.layout != layout:
             self._begin(layout)
-            self.alarms.update((), self._clock.now_s())
-        self._attached, self.reason = True, ""
+            self.alarms.update(self._causes(), self._clock.now_s())
+        self.attached, self.reason = True, ""
         self._attached_s = self._clock.now_s()
         self.link = Link.LOOKING
 
@@ -230,14 +255,20 @@ class DashboardState:
         self._to_session_s = status.now_s - at_s
         if status.ending:
             self.link = Link.ENDED
-        elif self._attached and now_s - self._heard_s <= SILENT_AFTER_S:
+        elif self.attached and now_s - self._heard_s <= SILENT_AFTER_S:
             self.link = Link.LIVE
-        if before is not None and status.skipped > before.skipped:
-            first = self._skipped[0] if self._skipped is not None else before.skipped
-            self._skipped = first, status.skipped, now_s
+        if status.ending:
+            self.trials.finish(status.now_s)
+        self._amiss.take_status(before, status, now_s)
 
     def _take_predictions(self, message: PredictionsSeen) -> None:
-        stamps_s, values = self.predictions.fitting(message.stamps_s, message.values)
+        now_s = self.now_s()
+        until_s = now_s + AHEAD_S if math.isfinite(now_s) else math.inf
+        # One that lies ahead, from before the clock was known or was set, would keep out all that are of now.
+        ahead = self.predictions.drop_after(until_s) + int((message.stamps_s > until_s).sum())
+        if ahead:
+            self._amiss.take_ahead(ahead, self._clock.now_s())
+        stamps_s, values = self.predictions.fitting(message.stamps_s, message.values, until_s)
         self.refused += len(message.stamps_s) - len(stamps_s)
         if len(stamps_s):
             self._accuracy.before_adding(self.predictions, self.trials, len(stamps_s))
@@ -245,11 +276,12 @@ class DashboardState:
 
     def _take_event(self, event: EventSeen) -> None:
         self.events.append(event)
-        self.events_seen += 1
         if event.kind == ANNOTATION:
             self._annotations.append(MarkerSeen(event.stamp_s, str(event.details.get("text", ""))[:MAX_TEXT]))
-        self._stopped |= event.kind == SESSION_STOP
-        self._event_causes.take(event.kind, event.details.get("error"))
+        elif event.kind == SESSION_STOP:
+            self._stopped = True
+            self.trials.finish(event.stamp_s)
+        self._amiss.take_event(event)
 
     def _take_quality(self, message: QualitySeen) -> None:
         if self.layout is None or not len(message.values):
@@ -278,10 +310,17 @@ class DashboardState:
             self.refused += len(message.stamps_s)
             return
         buffer.append(message.stamps_s, message.values)
+        self._amiss.take_samples(message.key, self._clock.now_s())
 
-    def _since_word_s(self) -> float:
+    @property
+    def since_word_s(self) -> float:
         """For how long nothing has been heard since the session was attached."""
         return self._clock.now_s() - max(self._heard_s, self._attached_s)
+
+    @property
+    def since_attached_s(self) -> float:
+        """How long ago the feed began to listen to the session; NaN before."""
+        return self._clock.now_s() - self._attached_s
 
     def _moment_s(self) -> float:
         """The session's clock, or ours as long as that is not known."""
@@ -290,41 +329,5 @@ class DashboardState:
 
     def _causes(self) -> list[Cause]:
         """What is amiss now."""
-        causes = (
-            [] if not self._failure else [Cause("feed", "critical", f"The dashboard hears nothing: {self._failure}")]
-        )
-        layout, status = self.layout, self.status
-        if layout is None:
-            return causes
-        causes += self._event_causes.causes
-        if self.link is Link.ENDED:
-            return causes
-        if self.link is Link.SILENT:
-            causes.append(Cause("link", "critical", f"No word from the session for {self._since_word_s():.0f} s"))
-        elif not self._attached:
-            causes.append(Cause("link", "critical", f"The session is gone: {printable(self.reason, MAX_TEXT)}"))
-        if status is None or self.link is not Link.LIVE:
-            # What an old status says may no longer be so; what stood when it came still does.
-            return causes + ([] if status is None else causes_of_status(status, layout))
-        causes += causes_of_status(status, layout)
-        quiet_s = self._quiet_s(layout, status)
-        if quiet_s > 0:
-            causes.append(Cause("predictions", "critical", f"No prediction for {quiet_s:.0f} s"))
-        if self._skipped is not None and self._clock.now_s() - self._skipped[2] <= SKIPPED_SHOWN_S:
-            first, now, _ = self._skipped
-            causes.append(Cause("skipped", "warning", f"{now - first} windows were skipped: the model is too slow"))
-        elif self._skipped is not None:
-            self._skipped = None
-        return causes
-
-    def _quiet_s(self, layout: SessionLayout, status: SessionStatus) -> float:
-        """For how long there has been no prediction, where that is longer than it may be; else 0."""
-        since_s = self._clock.now_s() - self._attached_s
-        if len(self.predictions):
-            since_s = min(since_s, self.now_s() - float(self.predictions.stop_s[-1]))
-            usual_s = layout.hop_s
-        else:
-            # A window has to end first.
-            since_s = min(since_s, status.elapsed_s)
-            usual_s = layout.length_s + layout.hop_s
-        return since_s if since_s > usual_s + layout.lateness_s + PREDICTION_PATIENCE_S else 0.0
+        failed = [Cause("feed", "critical", f"The dashboard hears nothing: {self._failure}")] if self._failure else []
+        return failed + self._amiss.causes(self, self._clock.now_s())

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from rtemo.dashboard.panel import SPACING, Panel, prediction_is_of_now, shown
+from rtemo.dashboard.panel import SPACING, Panel, shown
 from rtemo.dashboard.state import DashboardState, Link
 from rtemo.dashboard.theme import Theme
 from rtemo.telemetry import StreamState
@@ -93,15 +93,16 @@ def _tile(stream: StreamState, state: DashboardState, heard: bool) -> StreamTile
 def _view(name: str, state: DashboardState, heard: bool) -> ViewTile:
     predictions = state.predictions
     number = predictions.views.index(name) if name in predictions.views else 0
-    window = None if state.status is None else state.status.window
+    window = state.window
     missing = ""
     if not heard:
         missing = "not heard"
     elif window is None:
-        missing = "no window yet"
+        told = None if state.status is None else state.status.window
+        missing = "no window yet" if told is None else "no window of now"
     elif name in window.missing:
         missing = window.missing[name] or "missing"
-    known = heard and prediction_is_of_now(state) and name in predictions.views
+    known = heard and state.prediction_is_of_now and name in predictions.views
     if known and not missing and not predictions.available[-1][number]:
         missing = "missing"
     quality = None if window is None else window.quality.get(name)
@@ -113,8 +114,8 @@ def _view(name: str, state: DashboardState, heard: bool) -> ViewTile:
         float(predictions.weights[-1][number]) if there else math.nan,
         float(predictions.contributions[-1][number]) if there else math.nan,
         float(predictions.coverage[-1][number]) if known else math.nan,
-        math.nan if quality is None or not heard else quality,
-        len(state.bad.get(name, {})) if heard else 0,
+        math.nan if quality is None else quality,
+        len(state.bad.get(name, {})),
     )
 
 
@@ -252,6 +253,8 @@ class _Tile(QWidget):
         parts = []
         if not math.isnan(view.coverage):
             parts.append(f"coverage {100 * view.coverage:.0f} %")
+        if not math.isnan(view.contribution):
+            parts.append(f"contribution {view.contribution:+.2f}")
         if not math.isnan(view.quality):
             parts.append(f"quality {100 * view.quality:.0f} %")
         if view.bad:

@@ -8,30 +8,37 @@ from typing import Final
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPen
+from PySide6.QtGui import QFont, QFontMetricsF
 from PySide6.QtWidgets import QPushButton
 
-from rtemo.dashboard.history import stretches
+from rtemo.dashboard.bars import bars_of
 from rtemo.dashboard.minutes import MinuteAxis
-from rtemo.dashboard.panel import Panel, shown, style_axes
+from rtemo.dashboard.panel import Panel, opaque, shown, style_axes
 from rtemo.dashboard.state import DashboardState
-from rtemo.dashboard.strokes import Line, Rectangles, Strokes
+from rtemo.dashboard.strokes import WIDEST, Strokes, Texts
 from rtemo.dashboard.theme import Theme
+from rtemo.dashboard.timeline_strokes import (
+    LANE_TOP,
+    contributions,
+    contributions_seen,
+    lanes,
+    probabilities,
+    trials,
+    weights,
+)
 from rtemo.types import Floats
 
 SPAN_S: Final = 300.0
 """Seen at first, and after `follow`."""
 SHORTEST_S, LONGEST_S = 5.0, 6 * 3600.0
-AHEAD: Final = 0.02
-"""Of the span, right of now."""
-MOST_BARS: Final = 900
-MOST_TEXTS: Final = 16
-LANE_TOP, LANE_PX = 1.03, 16.0
-"""Where the lane of trials begins, above the probabilities, and its height."""
+AHEAD, LEAST_AHEAD_S = 0.02, 1.0
+"""Of the span, right of now, and at least so much."""
+LANE_PX: Final = 16.0
+"""Height of the lane of trials."""
 AXIS_PX = 62
 LEAST_P, LEAST_LANES = 0.36, 0.34
 """Parts of the height that probabilities and lanes keep, where there is little of it."""
-DRAW_EVERY_S: Final = 1.0
+DRAW_EVERY_S, LATE = 1.0, 1.5
 SCALES = (0.1, 0.2, 0.5, 1.0)
 
 
@@ -51,8 +58,14 @@ class TimelinePanel(Panel):
         super().__init__("Over time", theme)
         self.following = True
         self.span_s = SPAN_S
-        self._drawn: tuple[object, ...] = ()
-        self._drawn_s = -math.inf
+        self._ground: tuple[object, ...] = ()
+        self._marks: tuple[object, ...] = ()
+        self._due: list[str] = []
+        self._whole: set[str] = set()
+        self._newest_s: dict[str, float] = {}
+        self._drawn_low = self._round_s = -math.inf
+        self._revision = 0
+        self._newest_stop_s = math.nan
         self._origin_s = 0.0
         self._scale = 1.0
         self._setting = False
@@ -65,6 +78,7 @@ class TimelinePanel(Panel):
         self.graphics = pg.GraphicsLayoutWidget()
         self.graphics.setAccessibleName("Probabilities, contributions and weights over time")
         self.graphics.setMinimumHeight(200)
+        opaque(self.graphics)
         self.body.addWidget(self.graphics, 1)
         self.plots: dict[str, pg.PlotItem] = {}
         self.strokes: dict[str, Strokes] = {}
@@ -96,7 +110,7 @@ class TimelinePanel(Panel):
         box.sigRangeChangedManually.connect(lambda *_: self._panned())
         for plot in list(self.plots.values())[1:]:
             plot.getViewBox().sigRangeChangedManually.connect(lambda *_: self._panned())
-        self._texts: list[pg.TextItem] = []
+        self._texts = Texts(self.plots["p"])
         self._scale_c = SCALES[-1]
         self._lane = 0.1
         self._font = self.font()
@@ -115,58 +129,63 @@ class TimelinePanel(Panel):
         if on and not self.following:
             self.span_s = SPAN_S
         self._set_following(on)
-        self._drawn = ()
+        self._ground = ()
 
     def zoom(self, factor: float) -> None:
         """Show less or more: the right edge stays."""
         low, high = self.visible_range
         self.span_s = min(max((high - low) * factor, SHORTEST_S), LONGEST_S)
         self._set_range(high - self.span_s, high)
-        self._drawn = ()
 
     def pan(self, spans: float) -> None:
         """Go back or forth by a part of what is seen."""
         low, high = self.visible_range
         self._set_following(False)
         self._set_range(low + spans * (high - low), high + spans * (high - low))
-        self._drawn = ()
 
     def refresh(self, state: DashboardState) -> None:
-        """Draw what is new, once a second at most."""
+        """Draw what is new: a plot a frame, so that no frame takes long; all of them where all is another picture."""
         now_s = state.now_s()
         if self.following and math.isfinite(now_s):
-            low, high = self.visible_range
-            right = now_s + AHEAD * self.span_s
-            if not high - DRAW_EVERY_S <= right <= high + DRAW_EVERY_S or abs(high - low - self.span_s) > 1e-3:
-                self._set_range(right - self.span_s, right)
+            self._follow_to(now_s)
         if state.status is not None:
             self._set_origin(state.status.now_s - state.status.elapsed_s)
         self._fit(state.predictions.views)
         low, high = self.visible_range
-        seen = (state.predictions, round(low, 1), round(high, 1), self.theme.name, self._fitted)
-        known = (state.predictions.revision, state.trials.revision, len(state.annotations))
-        if (*seen, *known) == self._drawn:
+        ground = (state.predictions, self.theme.name, self._fitted, round(high - low, 6))
+        marks = (state.trials.revision, len(state.annotations))
+        far = abs(low - self._drawn_low) > (self._ahead_s() if self.following else 0.0)
+        if ground != self._ground or far or self._is_late(state):
+            self._ground, self._marks, self._whole, self._due = ground, marks, set(self.plots), list(self.plots)
+            self._begin_round(state, low)
+        elif low != self._drawn_low or (self._round_is_due(now_s) and state.predictions.revision != self._revision):
+            # In the frames to come: this one has to show the emotion, or the plots at their new places.
+            self._due = list(self.plots)
+            self._begin_round(state, low)
             return
-        due = not math.isfinite(now_s) or not abs(now_s - self._drawn_s) < DRAW_EVERY_S
-        if due or seen != self._drawn[: len(seen)]:
-            self._drawn, self._drawn_s = (*seen, *known), now_s
-            self._draw(state, low, high)
+        if marks != self._marks:
+            self._marks = marks
+            self._whole.add("p")
+            self._due = ["p", *(name for name in self._due if name != "p")]
+        at_once = len(self._due) if self._whole >= set(self.plots) else 1
+        for name in self._due[:at_once]:
+            self._draw(name, state, low, high)
+        del self._due[:at_once]
 
     def set_theme(self, theme: Theme, scale: float) -> None:
         """Change colours and sizes."""
         super().set_theme(theme, scale)
-        self._drawn, self._fitted, self._scale = (), (), scale
+        self._ground, self._fitted, self._scale = (), (), scale
         self.graphics.setBackground(theme.panel)
         for plot in self.plots.values():
             self._font = QFont(style_axes(plot, theme, scale))
             plot.getAxis("left").setWidth(round(AXIS_PX * scale))
-        for text in self._texts:
-            text.setFont(self._font)
+        self._texts.set_font(self._font)
 
     def _fit(self, views: tuple[str, ...]) -> None:
         """Give each plot the room that it needs most, and the ticks that it has room for."""
         heights = {name: plot.getViewBox().height() for name, plot in self.plots.items()}
-        fitted = (views, self._scale, self._scale_c, *map(round, heights.values()))
+        fitted = (views, self._scale, *map(round, heights.values()))
         if fitted == self._fitted:
             return
         self._fitted = fitted
@@ -235,175 +254,72 @@ class TimelinePanel(Panel):
                 axis.picture = None
                 axis.update()
 
-    def _draw(self, state: DashboardState, low: float, high: float) -> None:
-        rectangles: dict[str, list[Rectangles]] = {name: [] for name in self.plots}
-        lines: dict[str, list[Line]] = {name: [] for name in self.plots}
-        labels: list[tuple[str, float, float, object, bool]] = []
-        layout, history = state.layout, state.predictions
-        if layout is not None:
-            first, last = np.searchsorted(history.stop_s, [low, high + layout.hop_s])
-            step = max(1, math.ceil((last - first) / MOST_BARS))
-            # Counted from the session's beginning: the same windows are shown, wherever the edge lies.
-            offset = -(history.revision - len(history) + first) % step
-            at = slice(first + offset, last, step)
-            stop_s = history.stop_s[at]
-            if len(stop_s):
-                width = step * layout.hop_s
-                self._probabilities(state, at, stop_s, width, rectangles["p"], lines["p"])
-                self._views(state, at, stop_s, width, lines)
-            self._sensors(state, low, high, rectangles)
-            self._trials(state, low, high, rectangles["p"], lines["p"], labels)
-        for name, strokes in self.strokes.items():
-            bottom, top = self.plots[name].getViewBox().viewRange()[1]
-            strokes.put(rectangles[name], lines[name], QRectF(low, bottom, high - low, top - bottom))
-        self._write(labels)
+    def _ahead_s(self) -> float:
+        """So far right of now the edge is put, and stands until now has come to it."""
+        return max(AHEAD * self.span_s, LEAST_AHEAD_S)
 
-    def _probabilities(
-        self,
-        state: DashboardState,
-        at: slice,
-        stop_s: Floats,
-        width: float,
-        rectangles: list[Rectangles],
-        lines: list[Line],
-    ) -> None:
-        history, theme = state.predictions, self.theme
-        p = _fractions(history.probabilities[at])
-        nobody = ~history.available[at].any(axis=1)
-        whole = np.isfinite(p).all(axis=1)
-        upper = np.cumsum(p, axis=1)
-        for number in range(p.shape[1]):
-            colour = QColor(theme.of_class(number))
-            # Without a sensor there is the prior alone, which nobody feels.
-            for chosen, pattern in ((~nobody, Qt.BrushStyle.SolidPattern), (nobody, Qt.BrushStyle.Dense6Pattern)):
-                seen = whole & chosen
-                bottom, height = (upper[seen, number] - p[seen, number]), p[seen, number]
-                rectangles.append(Rectangles(stop_s[seen] - width, width, bottom, height, QBrush(colour, pattern)))
-        shadow = np.cumsum(_fractions(history.shadow[at]), axis=1)[:, :-1]
-        pen = pg.mkPen(theme.text, width=1)
-        lines += [Line(*_steps(stop_s, width, shadow[:, number]), pen) for number in range(shadow.shape[1])]
+    def _follow_to(self, now_s: float) -> None:
+        """Go on with the session in steps: a picture that stands is not painted again."""
+        low, high = self.visible_range
+        ahead_s = self._ahead_s()
+        if not high - 1.5 * ahead_s <= now_s <= high or abs(high - low - self.span_s) > 1e-3:
+            self._set_range(now_s + ahead_s - self.span_s, now_s + ahead_s)
 
-    def _views(
-        self, state: DashboardState, at: slice, stop_s: Floats, width: float, lines: dict[str, list[Line]]
-    ) -> None:
-        history, theme = state.predictions, self.theme
-        available = history.available[at]
-        # None is larger than 1 that a session has worked out; a network may say otherwise.
-        contributions = np.where(available, np.clip(history.contributions[at], -1, 1), np.nan)
-        weights = np.where(available, np.clip(history.weights[at], 0, 1), np.nan)
-        zero = np.array([stop_s[0] - width, stop_s[-1]])
-        lines["c"].append(Line(zero, np.zeros(2), pg.mkPen(theme.line, width=1)))
-        for number in range(available.shape[1]):
-            pen = pg.mkPen(theme.of_view(number), width=1)
-            for plot, values in (("c", contributions), ("w", weights)):
-                lines[plot].append(Line(*_steps(stop_s, width, values[:, number]), pen))
-        largest = float(np.nanmax(np.abs(contributions), initial=0.1)) if np.isfinite(contributions).any() else 0.1
-        # In few steps, so that the scale does not jump from window to window.
+    def _begin_round(self, state: DashboardState, low: float) -> None:
+        history = state.predictions
+        self._drawn_low, self._round_s, self._revision = low, state.now_s(), history.revision
+        self._newest_stop_s = float(history.stop_s[-1]) if len(history) else math.nan
+
+    def _round_is_due(self, now_s: float) -> bool:
+        """Once a second; the clock may be another session's."""
+        return not math.isfinite(now_s) or not abs(now_s - self._round_s) < DRAW_EVERY_S
+
+    def _is_late(self, state: DashboardState) -> bool:
+        """Whether more is new than the next windows of a second: it is shown at once."""
+        history = state.predictions
+        if (
+            state.layout is None
+            or not len(history)
+            or history.revision == self._revision
+            or not self._round_is_due(state.now_s())
+        ):
+            return False
+        return not float(history.stop_s[-1]) - self._newest_stop_s <= LATE * max(DRAW_EVERY_S, state.layout.hop_s)
+
+    def _draw(self, name: str, state: DashboardState, low: float, high: float) -> None:
+        theme = self.theme
+        bars = bars_of(state.predictions.stop_s, low, high, state.layout.hop_s if state.layout is not None else 1.0)
+        if name == "p":
+            content = probabilities(state, theme, bars)
+            marks = trials(state, theme, low, high, self._lane, self._fits)
+            content.rectangles.extend(marks.rectangles)
+            content.lines.extend(marks.lines)
+            self._texts.put(marks.texts, theme.panel)
+        elif name == "c":
+            self._fit_contributions(contributions_seen(state, bars))
+            content = contributions(state, theme, bars, low, high)
+        elif name == "w":
+            content = weights(state, theme, bars, low, high)
+        else:
+            content = lanes(state, theme, low, high)
+        bottom, top = self.plots[name].getViewBox().viewRange()[1]
+        from_s = -math.inf if name in self._whole else self._newest_s.get(name, -math.inf)
+        self._whole.discard(name)
+        # The newest bar may grow; its edge is a pixel wide.
+        pixel_s = (high - low) / max(self.plots[name].getViewBox().width(), 1.0)
+        self._newest_s[name] = float(bars.left[-1]) - 2 * pixel_s if len(bars.at) else -math.inf
+        bounds = QRectF(low, bottom, high - low, top - bottom)
+        self.strokes[name].put(content.rectangles, content.lines, bounds, from_s)
+
+    def _fit_contributions(self, seen: Floats) -> None:
+        """In few steps, so that the scale does not jump from window to window."""
+        largest = float(np.nanmax(np.abs(seen), initial=0.1)) if np.isfinite(seen).any() else 0.1
         scale = next(scale for scale in SCALES if scale >= largest)
         if scale != self._scale_c:
             self._scale_c = scale
             self.plots["c"].setYRange(-scale, scale, padding=0.05)
 
-    def _sensors(self, state: DashboardState, low: float, high: float, rectangles: dict[str, list[Rectangles]]) -> None:
-        """A lane a view: full where it was there, hatched where it was missing, and empty where there was no window."""
-        history, theme = state.predictions, self.theme
-        views, hop_s = history.views, state.layout.hop_s if state.layout is not None else 1.0
-        lanes = len(views)
-        if not len(history):
-            return
-        available = history.available
-        grey = QColor(theme.muted)
-        hatched, edge = QBrush(grey, Qt.BrushStyle.BDiagPattern), pg.mkPen(grey, width=1)
-        shade = QColor(theme.muted)
-        shade.setAlpha(45)
-        for number, view in enumerate(views):
-            lane = lanes - 1 - number - 0.36
-            there = _seen(stretches(history.stop_s, available[:, number], hop_s), low, high)
-            missing = _seen(state.missing_stretches(view), low, high)
-            rectangles["there"].append(_spans(there, lane, 0.72, QBrush(QColor(theme.of_view(number)))))
-            rectangles["there"].append(_spans(missing, lane, 0.72, hatched, edge))
-            rectangles["c"].append(_spans(missing, -10.0, 20.0, QBrush(shade)))
-            rectangles["w"].append(_spans(missing, -1.0, 3.0, QBrush(shade)))
-
-    def _trials(
-        self,
-        state: DashboardState,
-        low: float,
-        high: float,
-        rectangles: list[Rectangles],
-        lines: list[Line],
-        labels: list[tuple[str, float, float, object, bool]],
-    ) -> None:
-        theme, layout = self.theme, state.layout
-        now_s = state.now_s()
-        assert layout is not None
-        for trial in state.trials.trials:
-            stop_s = trial.stop_s if trial.stop_s is not None else max(now_s, trial.start_s)
-            if stop_s < low or trial.start_s > high or trial.label not in layout.labels:
-                continue
-            colour = QColor(theme.of_class(layout.labels.index(trial.label)))
-            span = [(trial.start_s, stop_s)]
-            rectangles.append(_spans(span, LANE_TOP, self._lane, QBrush(colour), pg.mkPen(theme.panel)))
-            start_s = max(trial.start_s, low)
-            wide = (min(stop_s, high) - start_s) / (high - low)
-            needed = QFontMetricsF(self._font).horizontalAdvance(shown(trial.label, 24)) + 10
-            if self._told and len(labels) < MOST_TEXTS and wide * self.plots["p"].getViewBox().width() > needed:
-                labels.append((trial.label, start_s, LANE_TOP + self._lane / 2, _on(colour), False))
-        markers = np.array([m.stamp_s for m in state.trials.markers if low <= m.stamp_s <= high][-500:])
-        y = np.tile([0.0, LANE_TOP], len(markers))
-        lines.append(Line(np.repeat(markers, 2), y, pg.mkPen(theme.line, width=1), pairs=True))
-        notes = [note for note in state.annotations if low <= note.stamp_s <= high][-MOST_TEXTS:]
-        stamps = np.array([note.stamp_s for note in notes])
-        y = np.tile([0.0, 0.3], len(notes))
-        lines.append(Line(np.repeat(stamps, 2), y, pg.mkPen(theme.text, width=1), pairs=True))
-        labels += [(note.text, note.stamp_s, 0.3, theme.text, True) for note in notes]
-
-    def _write(self, labels: list[tuple[str, float, float, object, bool]]) -> None:
-        """Texts at their places; those that are there already are used again."""
-        while len(self._texts) < len(labels):
-            text = pg.TextItem("", anchor=(0, 0.5))
-            text.setFont(self._font)
-            self.plots["p"].addItem(text, ignoreBounds=True)
-            self._texts.append(text)
-        for text, label in zip(self._texts, labels, strict=False):
-            said, x, y, colour, boxed = label
-            text.fill = pg.mkBrush(self.theme.panel if boxed else None)
-            text.setColor(colour)
-            if text.toPlainText() != shown(said, 24):
-                text.setPlainText(shown(said, 24))
-            text.setPos(x, y)
-        for number, text in enumerate(self._texts):
-            text.setVisible(number < len(labels))
-
-
-def _spans(
-    spans: list[tuple[float, float]], bottom: float, height: float, brush: QBrush, pen: QPen | None = None
-) -> Rectangles:
-    starts = np.array([start for start, _ in spans])
-    return Rectangles(starts, np.array([stop - start for start, stop in spans]), bottom, height, brush, pen)
-
-
-def _fractions(values: Floats) -> Floats:
-    """Probabilities; NaN for what is none."""
-    return np.where((values >= 0) & (values <= 1), values, np.nan)
-
-
-def _steps(stop_s: Floats, width: float, values: Floats) -> tuple[Floats, Floats]:
-    """Each value from the beginning of its window to its end; NaN between windows that do not follow each other."""
-    x = np.column_stack([stop_s - width, stop_s, stop_s])
-    y = np.column_stack([values, values, np.full(len(values), np.nan)])
-    follows = np.zeros(len(values), dtype=bool)
-    follows[:-1] = np.diff(stop_s) < 1.5 * width
-    y[follows, 2] = values[follows]
-    return x.ravel(), y.ravel()
-
-
-def _seen(spans: list[tuple[float, float]], low: float, high: float) -> list[tuple[float, float]]:
-    return [(start, stop) for start, stop in spans if stop >= low and start <= high]
-
-
-def _on(colour: QColor) -> QColor:
-    """Black or white, whichever can be read on a colour."""
-    red, green, blue = (part**2.2 for part in (colour.redF(), colour.greenF(), colour.blueF()))
-    # Where black and white have the same contrast (WCAG).
-    return QColor("#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff")
+    def _fits(self, text: str, part: float) -> bool:
+        """Whether the name of a trial has room in the lane."""
+        needed = QFontMetricsF(self._font).horizontalAdvance(shown(text, WIDEST)) + 10
+        return self._told and part * self.plots["p"].getViewBox().width() > needed

@@ -16,7 +16,7 @@ from rtemo.types import Bools, Floats
 SIZE = 64
 EQUATOR = np.pi / 2
 BLOCK = 64
-"""Pixels at once: an `Interpolator` also relates them to each other."""
+"""Pixels at once, or as many as there are channels: an `Interpolator` also relates them to each other."""
 
 
 class Topography:
@@ -50,16 +50,19 @@ class Topography:
         along = np.linspace(-1, 1, size)
         x, y = np.meshgrid(along, along)
         self.inside: Bools = np.asarray(np.hypot(x, y) <= 1)
-        self._interpolator = Interpolator(places)
-        self._located = self._interpolator.located
-        self._whole = _operator(places, _on_the_head(x[self.inside], y[self.inside], self._edge))
+        # Of the channels that have a place, and of no others: a stream may have hundreds that have none.
+        self._located = np.flatnonzero(np.isfinite(places).all(axis=1))
         self._bad: frozenset[int] = frozenset()
-        self._operator: Floats | None = self._without(self._bad)
+        self._operator: Floats | None = None
+        if self.known:
+            self._interpolator = Interpolator(places[self._located])
+            pixels = _on_the_head(x[self.inside], y[self.inside], self._edge)
+            self._operator = self._whole = _operator(places[self._located], pixels)
 
     @property
     def known(self) -> bool:
         """Whether enough channels have a place for a map."""
-        return int(self._located.sum()) >= FEWEST_GOOD
+        return len(self._located) >= FEWEST_GOOD
 
     def picture(self, values: NDArray[np.floating], bad: Collection[str] = ()) -> Floats | None:
         """The map.
@@ -76,15 +79,18 @@ class Topography:
         ndarray of float64, shape (size, size), or None
             NaN outside of the head. None where fewer than six good channels have a place.
         """
-        unknown = np.flatnonzero(~np.isfinite(values) & self._located).tolist()
-        left_out = frozenset(unknown) | {
-            number for number, label in enumerate(self.labels) if self._located[number] and label in bad
-        }
+        if not self.known:
+            return None
+        located = values[self._located]
+        finite = np.isfinite(located)
+        left_out = frozenset(
+            number for number, at in enumerate(self._located) if not finite[number] or self.labels[at] in bad
+        )
         if left_out != self._bad:
             self._bad, self._operator = left_out, self._without(left_out)
         if self._operator is None:
             return None
-        used = np.where(np.isfinite(values), values, 0.0)
+        used = np.where(finite, located, 0.0)
         picture = np.full(self.inside.shape, np.nan)
         picture[self.inside] = self._operator @ used
         return picture
@@ -95,7 +101,7 @@ class Topography:
         What the splines of the good channels say at a bad one's place lies on those splines, and changes nothing there:
         so it takes the bad one's place.
         """
-        if int(self._located.sum()) - len(bad) < FEWEST_GOOD:
+        if len(self._located) - len(bad) < FEWEST_GOOD:
             return None
         if not bad:
             return self._whole
@@ -106,11 +112,12 @@ class Topography:
 
 
 def _operator(places: Floats, pixels: Floats) -> Floats:
-    """What each pixel shows as a weighted sum of channels, shape (pixels, channels); 0 for channels without a place."""
+    """What each pixel shows as a weighted sum of channels that have a place, shape (pixels, channels)."""
     channels = len(places)
     rows = []
-    for first in range(0, len(pixels), BLOCK):
-        block = pixels[first : first + BLOCK]
+    step = max(BLOCK, channels)
+    for first in range(0, len(pixels), step):
+        block = pixels[first : first + step]
         at = np.arange(channels, channels + len(block), dtype=np.intp)
         rows.append(Interpolator(np.concatenate([places, block])).weights(at)[:, :channels])
     return np.concatenate(rows)

@@ -16,6 +16,8 @@ from rtemo.telemetry import SessionLayout
 from rtemo.types import Floats
 
 MARKERS_KEPT = 5000
+RECOUNTED = 3600
+"""Markers may come later than windows: so many of the newest windows are counted anew each time."""
 MAX_TEXT = 500
 """Of a marker's text so much is kept."""
 
@@ -117,6 +119,13 @@ class TrialTracker:
             first_s = self._markers[0].stamp_s
             del self._trials[: bisect.bisect_left(self._trials, first_s, key=_start_s)]
 
+    def finish(self, at_s: float) -> None:
+        """Nothing comes after a moment: a trial that is open ends there."""
+        if self._trials and self._trials[-1].stop_s is None and math.isfinite(at_s):
+            last = self._trials[-1]
+            self._trials[-1] = Trial(last.start_s, max(at_s, last.start_s), last.label)
+            self.revision += 1
+
     def segments(self, from_s: float = -math.inf, to_s: float = math.inf) -> list[Segment]:
         """The trials as labels are given by: those that a window between two moments may lie in."""
         first = bisect.bisect_right(self._trials, from_s, key=_start_s)
@@ -164,6 +173,8 @@ def _start_s(trial: Trial) -> float:
 class AccuracyCount:
     """Counts right windows over a whole session, of which only the newest predictions are kept.
 
+    Trials that change later still change what was counted of the newest windows; see `RECOUNTED`.
+
     Parameters
     ----------
     labels : sequence of str
@@ -175,22 +186,27 @@ class AccuracyCount:
     def __init__(self, labels: Sequence[str], length_s: float) -> None:
         self._labels = tuple(labels)
         self._length_s = length_s
-        self._gone = np.zeros((len(self._labels), 3), dtype=np.int64)
+        self._settled = np.zeros((len(self._labels), 3), dtype=np.int64)
+        self._settled_windows = 0
         self._seen: tuple[int, int] | None = None
         self._accuracy: Accuracy | None = None
 
     def before_adding(self, history: PredictionHistory, trials: TrialTracker, count: int) -> None:
-        """Count those that so many new predictions push out of the history."""
-        out = len(history) + count - history.capacity
-        if out > 0:
-            self._gone += self._counted(history, trials, min(out, len(history)))
+        """Count for good what is older than the newest windows, before so many are added and push some out."""
+        first = history.forgotten
+        until = first + len(history) + count - RECOUNTED
+        chosen = slice(max(self._settled_windows - first, 0), min(max(until - first, 0), len(history)))
+        if chosen.start < chosen.stop:
+            self._settled += self._counted(history, trials, chosen)
+            self._settled_windows = first + chosen.stop
 
     def accuracy(self, history: PredictionHistory, trials: TrialTracker) -> Accuracy | None:
         """So far; None where no window lies in a labelled trial."""
         seen = (history.revision, trials.revision)
         if seen != self._seen:
             self._seen = seen
-            counts = self._gone + self._counted(history, trials, len(history))
+            newest = slice(max(self._settled_windows - history.forgotten, 0), len(history))
+            counts = self._settled + self._counted(history, trials, newest)
             right, shadow_right, windows = counts.sum(axis=0).tolist()
             per_class = {
                 label: (row[0], row[1], row[2]) for label, row in zip(self._labels, counts.tolist(), strict=True)
@@ -198,12 +214,12 @@ class AccuracyCount:
             self._accuracy = Accuracy(right, shadow_right, windows, per_class) if windows else None
         return self._accuracy
 
-    def _counted(self, history: PredictionHistory, trials: TrialTracker, first: int) -> NDArray[np.int64]:
-        """Right, right by the shadow and all of the first windows of a history, shape (labels, 3)."""
+    def _counted(self, history: PredictionHistory, trials: TrialTracker, chosen: slice) -> NDArray[np.int64]:
+        """Right, right by the shadow and all of some windows of a history, shape (labels, 3)."""
         counts = np.zeros((len(self._labels), 3), dtype=np.int64)
-        if not first:
+        if chosen.start >= chosen.stop:
             return counts
-        stop_s = history.stop_s[:first]
+        stop_s = history.stop_s[chosen]
         segments = trials.segments(float(stop_s[0]) - self._length_s, float(stop_s[-1]))
         if not segments:
             return counts
@@ -211,11 +227,11 @@ class AccuracyCount:
         classes = {label: number for number, label in enumerate(self._labels)}
         of_segment = np.array([*(classes.get(segment.label, -1) for segment in segments), -1])
         wanted = of_segment[index]
-        judged = (wanted >= 0) & np.isfinite(history.probabilities[:first]).all(axis=1)
-        judged &= history.available[:first].any(axis=1)
+        judged = (wanted >= 0) & np.isfinite(history.probabilities[chosen]).all(axis=1)
+        judged &= history.available[chosen].any(axis=1)
         wanted = wanted[judged]
-        right = history.probabilities[:first][judged].argmax(axis=1) == wanted
-        shadow = history.shadow[:first][judged]
+        right = history.probabilities[chosen][judged].argmax(axis=1) == wanted
+        shadow = history.shadow[chosen][judged]
         shadow_right = (shadow.argmax(axis=1) == wanted) & np.isfinite(shadow).all(axis=1)
         for column, chosen in enumerate((right, shadow_right, np.ones(len(wanted), dtype=bool))):
             counts[:, column] = np.bincount(wanted[chosen], minlength=len(self._labels))

@@ -54,7 +54,7 @@ LINK_WORDS = {
     Link.SILENT: "✕ SILENT",
     Link.ENDED: "■ ended",
 }
-NEWEST = "the newest session"
+NEWEST = "any, the newest first"
 NOT_THERE = " (not there)"
 
 
@@ -65,20 +65,23 @@ class Ports:
     Parameters
     ----------
     send : callable
-        Takes a command and its text; see `rtemo.dashboard.feed.Feed.send`.
+        Takes a command, its text, and the token of the session that was shown; see `rtemo.dashboard.feed.Feed.send`.
     choose : callable
         Takes the name of a session to watch, or None.
     beep : callable
     confirm : callable
         Asks before a reset.
+    heard : callable
+        Tells whether the session of a token listens to this dashboard.
     ask_path : callable
         Asks where a file is to go, given a title and a name; empty where nowhere.
     """
 
-    send: Callable[[str, str], None]
+    send: Callable[[str, str, str], None]
     choose: Callable[[str | None], None] = lambda session: None
     beep: Callable[[], None] = QApplication.beep
     confirm: Callable[[QWidget], bool] = ask_reset
+    heard: Callable[[str], bool] = lambda token: True
     ask_path: Callable[[QWidget, str, str], str] = lambda parent, title, name: QFileDialog.getSaveFileName(
         parent, title, name
     )[0]
@@ -117,6 +120,10 @@ class DashboardWindow(QMainWindow):
         self.budget_s = budget_s
         self.state, self._ports, self._clock = state, ports, clock
         self.theme, self.scale = THEMES[theme], scale
+        self._drawn = ""
+        """Token of the session in the newest frame."""
+        self.heard = False
+        """Whether that session listens to this dashboard."""
         self.setWindowTitle(TITLE)
         self.emotion = EmotionPanel(self.theme)
         self.tiles = TilesPanel(self.theme)
@@ -125,9 +132,11 @@ class DashboardWindow(QMainWindow):
         self.scalp = ScalpPanel(self.theme)
         self.spectrum = SpectrumPanel(self.theme)
         self.gaze = GazePanel(self.theme)
-        self.adaptation = AdaptationPanel(self.theme, lambda work: ports.send(work, ""), ports.confirm)
+        self.adaptation = AdaptationPanel(
+            self.theme, lambda work: self._send(work, ""), self._confirm, lambda: self.heard
+        )
         self.events = EventLogPanel(self.theme)
-        self.annotations = AnnotationBar(lambda text: ports.send("annotate", text))
+        self.annotations = AnnotationBar(lambda text: self._send("annotate", text), clock=clock)
         self.alarms = AlarmBar(ports.beep)
         self.panels: tuple[Panel, ...] = (
             self.emotion,
@@ -156,6 +165,10 @@ class DashboardWindow(QMainWindow):
         """Draw one frame: panels that can be seen, where something has changed."""
         state = self.state
         state.tick()
+        token = "" if state.layout is None else state.layout.token
+        # Nothing of one session may stand beside the name of another, however long that frame takes.
+        budget_s = self.budget_s if token == self._drawn else math.inf
+        self._drawn = token
         self._heading()
         unheard = self.alarms.refresh(state, self._clock())
         flash = unheard and int(self._clock() / FLASH_S) % 2 == 0
@@ -163,7 +176,8 @@ class DashboardWindow(QMainWindow):
         title = f"!! {first} - {TITLE}" if flash else TITLE
         if self.windowTitle() != title:
             self.setWindowTitle(title)
-        self.annotations.refresh(state)
+        self.heard = state.link is Link.LIVE and self._ports.heard(self._drawn)
+        self.annotations.refresh(state, self.heard)
         self.adaptation.decide(state)
         for panel in self._at_once:
             panel.refresh(state)
@@ -173,7 +187,7 @@ class DashboardWindow(QMainWindow):
             each = self._in_turn[(self._turn + number) % turns]
             if each.isVisible():
                 each.refresh(state)
-                if time.perf_counter() - began_s > self.budget_s:
+                if time.perf_counter() - began_s > budget_s:
                     # The others' turn comes first in the next frame.
                     self._turn = (self._turn + number + 1) % turns
                     break
@@ -237,6 +251,29 @@ class DashboardWindow(QMainWindow):
         self.scalp.close_pool()
         super().closeEvent(event)
 
+    def blank(self) -> None:
+        """Show nothing, and obey no key: what is drawn no more must not be taken for what is so now."""
+        for shortcut in self.keys.values():
+            shortcut.setEnabled(False)
+        self.help.hide()
+        self._whole.hide()
+        self.setWindowTitle(f"FAILED - {TITLE}")
+
+    def _send(self, command: str, text: str) -> None:
+        """Ask for something of the session that is in the newest frame: of another one, nothing was seen yet."""
+        self._ports.send(command, text, self._drawn)
+
+    def _confirm(self, parent: QWidget) -> bool:
+        """Ask before a reset; what was meant for the session that was shown then is meant for no other one."""
+        meant = self._drawn
+        if not self._ports.confirm(parent):
+            return False
+        layout = self.state.layout
+        same = layout is not None and layout.token == meant == self._drawn
+        if not same:
+            set_text(self.note, "nothing was reset: another session is shown now")
+        return same
+
     def _file_name(self) -> str:
         session = "no-session" if self.state.layout is None else self.state.layout.session
         kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in session)[:80]
@@ -290,15 +327,16 @@ class DashboardWindow(QMainWindow):
         middle = QHBoxLayout()
         middle.addWidget(self.side)
         middle.addWidget(main, 1)
-        whole = QWidget()
-        rows = QVBoxLayout(whole)
+        self._whole = QWidget()
+        rows = QVBoxLayout(self._whole)
         rows.setContentsMargins(8, 6, 8, 8)
         rows.setSpacing(6)
         rows.addLayout(top)
         rows.addWidget(self.alarms)
         rows.addLayout(middle, 1)
+        rows.addWidget(self.annotations.warning)
         rows.addWidget(self.annotations)
-        self.setCentralWidget(whole)
+        self.setCentralWidget(self._whole)
         self.setMinimumSize(1024, 640)
         self.alarms.acknowledge.clicked.connect(lambda _=False: self.state.alarms.acknowledge())
 
@@ -318,7 +356,7 @@ class DashboardWindow(QMainWindow):
             "PgDown": lambda: signals.turn(1),
             "+": lambda: signals.change_gain(GAIN_STEP),
             "-": lambda: signals.change_gain(1 / GAIN_STEP),
-            "P": self.adaptation.toggle,
+            "Ctrl+P": self.adaptation.toggle,
             "Ctrl+R": self.adaptation.ask_reset,
             "Ctrl+F": self._filter,
             "Ctrl+S": self.screenshot,
@@ -354,6 +392,8 @@ class DashboardWindow(QMainWindow):
     def _heading(self) -> None:
         state = self.state
         words = [LINK_WORDS[state.link]]
+        if self.alarms.muted:
+            words.append("🔇 muted (M)")
         if state.layout is not None:
             words.append(f"{shown(state.layout.session, 60)} on {shown(state.layout.hostname, 24)}")
         if state.status is not None:

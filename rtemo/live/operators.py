@@ -61,7 +61,11 @@ class Operators:
 
     def hostnames(self) -> tuple[str, ...]:
         """Machines of those that are listened to."""
-        return self._listener.operators
+        return tuple(hostname for hostname, _ in self._listener.operators)
+
+    def source_ids(self) -> tuple[str, ...]:
+        """Command streams that are listened to, so that each operator knows whether it is."""
+        return tuple(source_id for _, source_id in self._listener.operators)
 
     def start(self) -> None:
         """Begin to listen; returns at once."""
@@ -69,7 +73,7 @@ class Operators:
             self._listener.start()
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Listen no longer, once what has come by now is taken."""
         self._listener.stop()
 
     def finish(self) -> None:

@@ -7,12 +7,10 @@ import datetime
 import gc
 import math
 import secrets
-import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,18 +19,17 @@ from rtemo.adaptation.adapter import adapter_for
 from rtemo.adaptation.log import LATE
 from rtemo.clock import Clock, LslClock
 from rtemo.config import Configuration
-from rtemo.errors import ConfigurationError, RecordingError, StreamError
+from rtemo.errors import ConfigurationError, RecordingError
 from rtemo.features.pipeline import FeaturePipeline
-from rtemo.grid import Grid
 from rtemo.liblsl import configure
-from rtemo.live.gather import Gatherer
+from rtemo.live.acquisition import Acquisition
 from rtemo.live.late import remembering
 from rtemo.live.operators import Operators
-from rtemo.live.sink import LockedSink, RecordedPredictions, RecordedQuality
+from rtemo.live.sink import RecordedPredictions, RecordedQuality
 from rtemo.live.status import LiveStatus, Newest
-from rtemo.live.telemetry import Telemetry, session_layout
+from rtemo.live.telemetry import UNTOLD, Telemetry, session_layout
 from rtemo.live.transitions import Transitions
-from rtemo.live.wanted import MARKERS_KEY, expected_streams, stream_names, wanted_streams
+from rtemo.live.wanted import expected_streams
 from rtemo.live.worker import ModelWorker
 from rtemo.model.bundle import Bundle
 from rtemo.model.predict import Predictor
@@ -53,23 +50,10 @@ from rtemo.outputs.lsl import EventOutlet, PredictionOutlet, QualityOutlet, Stat
 from rtemo.outputs.recording import Recorder
 from rtemo.outputs.table import LiveTable, prediction_layout, quality_layout
 from rtemo.session import WindowPredictor, WindowSink
-from rtemo.sources.lsl.streams import SETTLE_S, LiveStreams
 from rtemo.training import check_configuration, check_streams
-from rtemo.types import SESSION_START, FeatureWindow
-from rtemo.worker import Worker
+from rtemo.types import FeatureWindow
 
-TICK_S = 0.1
-OFFSET_EVERY_S = 5.0
 EVENTS_SHOWN = 200
-MARKERS_WITHIN_S = 2.0
-"""Markers that are on the network are found so long after all views, or are not there."""
-NO_START = {
-    "stream-ambiguous": "several streams fit",
-    "stream-shared": "another view reads the same stream in other words",
-    "stream-refused": "the stream cannot be used",
-}
-"""Events before the start with which there is none."""
-T = TypeVar("T")
 
 
 class LiveSession:
@@ -121,8 +105,8 @@ class LiveSession:
         self._shown: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._newest = Newest()
         self._account = Account()
-        self._wanted, self._keys = wanted_streams(config)
-        self._names = stream_names(self._wanted, config)
+        self._acquisition = Acquisition(config, clock=self._clock, take_event=self._take_event, on_error=self._fail)
+        self._emit = self._acquisition.emit
         adapter = adapter_for(bundle, config.adaptation, device=device, emit=self._adapted)
         self._remembered = remembering(adapter, config, self._adapted)
         self._predictor = WindowPredictor(
@@ -131,17 +115,6 @@ class LiveSession:
             labels=config.labels,
             views=bundle.model.views,
             adapter=self._remembered,
-        )
-        self._sink = LockedSink(self._emit)
-        self._streams = LiveStreams(self._wanted, config.network, self._sink, clock=self._clock, on_error=self._fail)
-        self._gatherer = self._sink.gatherer = Gatherer(
-            self._names,
-            config.health,
-            clock=self._clock,
-            emit=self._emit,
-            measure_soon=self._streams.measure_soon,
-            let_go=self._streams.let_go,
-            local_host=socket.gethostname(),
         )
 
     @property
@@ -179,47 +152,22 @@ class LiveSession:
         StreamError
             A required stream is not there, none is, several fit, or one differs from what the bundle was trained on.
         """
-        self._streams.start()
         try:
-            until_s = self._clock.now_s() + wait_s + SETTLE_S
-            views_s = math.inf
-            while not self._stop.is_set() and self._error is None:
-                found = self._locked(self._gatherer.found)
-                missing = [name for key, name in self._names.items() if key not in found]
-                for event in self.take_events():
-                    self._refuse(event)
-                now_s = self._clock.now_s()
-                if not set(missing) - {MARKERS_KEY}:
-                    views_s = min(views_s, now_s)
-                # Markers may come when the presenter does: no session waits for them longer than it takes to find them.
-                if not missing or now_s >= min(until_s, views_s + MARKERS_WITHIN_S):
-                    break
-                on_wait(missing)
-                self._stop.wait(0.05)
+            missing = self._acquisition.find(wait_s, on_wait, self._stop)
             if self._error is not None:
                 raise self._error
             if self._stop.is_set():
-                self._streams.stop()
-                return missing
-            self._pipeline = self._make_pipeline()
+                self._acquisition.stop()
+            else:
+                self._pipeline = self._make_pipeline()
         except BaseException:
-            self._streams.stop()
+            self._acquisition.stop()
             raise
         return missing
 
-    def _refuse(self, event: Event) -> None:
-        """Turn what was noticed of a stream that is looked for into an error."""
-        what = NO_START.get(event.kind)
-        if what is not None:
-            raise StreamError(
-                f"the network: {event.details.get('stream')}: {what}: "
-                f"{event.details.get('found') or event.details.get('reason')}.",
-                cure="Say which by source_id or name, alike wherever a view reads it, or stop the other one.",
-            )
-
     def _make_pipeline(self) -> FeaturePipeline:
-        found = self._locked(self._gatherer.found)
-        chosen = expected_streams(self.config, self._keys, self._bundle, found)
+        found = self._acquisition.found()
+        chosen = expected_streams(self.config, self._acquisition.keys, self._bundle, found)
         streams = list({stream.key: stream for stream in chosen.values()}.values())
         pipeline = FeaturePipeline(
             self.config,
@@ -276,7 +224,7 @@ class LiveSession:
             Whatever went wrong in any thread, after everything was written.
         """
         with contextlib.ExitStack() as closing:
-            closing.callback(self._streams.stop)
+            closing.callback(self._acquisition.stop)
             started = datetime.datetime.now(datetime.UTC)
             folder = make_session_folder(out, participant, started)
             write_configuration(folder, self.config, source)
@@ -304,7 +252,7 @@ class LiveSession:
         # Closed in reverse: the recorder may have something to say while it closes.
         log = closing.enter_context(EventLog(folder / EVENTS, _short(self._shown.append)))
         token = secrets.token_hex(16)
-        layout = session_layout(self.config, self._keys, self._pipeline.bound, session=session, token=token)
+        layout = session_layout(self.config, self._acquisition.keys, self._pipeline.bound, session=session, token=token)
         stated = StatusOutlet(layout)
         closing.callback(stated.close)
         events = EventOutlet(session=session)
@@ -337,16 +285,27 @@ class LiveSession:
         )
         wanted = self.config.network.commands
         operators = Operators(session, token, clock=self._clock, model=model, take=self._take_event, wanted=wanted)
-        telemetry = Telemetry(stated, folder, operators.hostnames)
+        telemetry = Telemetry(
+            stated,
+            folder,
+            operators.hostnames,
+            lambda error: self._emit(UNTOLD, error=error),
+            operator_ids=operators.source_ids,
+        )
         self._begin_log(log)
-        began_s = self._begin(recorder, model, own)
-        ticking = threading.Event()
-        ticker = Worker("rtemo-tick", lambda: self._tick(ticking, recorder, own, began_s), self._fail)
+
+        def offer(windows: list[FeatureWindow]) -> None:
+            if self._watch_windows is not None:
+                self._watch_windows(windows)
+            model.offer(windows)
+            self._newest.window = windows[-1]
+
+        began_s = self._acquisition.begin(self._pipeline, recorder, own, offer, model.late)
         # What is there by now stays: the collector need not look through all of torch while a window waits.
         gc.collect()
         gc.freeze()
         model.start()
-        ticker.start()
+        self._acquisition.start_ticking()
         operators.start()
         try:
             while not self._stop.is_set():
@@ -359,11 +318,8 @@ class LiveSession:
                 self._stop.wait(min(status_every_s, left_s))
         finally:
             operators.stop()
-            self._streams.stop()
-            ticking.set()
-            ticker.join()
             try:
-                self._locked(self._gatherer.end)
+                self._acquisition.end()
             finally:
                 model.stop()
                 operators.finish()
@@ -388,59 +344,13 @@ class LiveSession:
         own.append(recorder.add_stream(outlet.xml))
         return [outlet, RecordedQuality(recorder, own[-1], names), table]
 
-    def _begin(self, recorder: Recorder, model: ModelWorker, own: Sequence[int]) -> float:
-        """Let the streams in; windows begin with the first one that is still whole."""
-        grid = Grid(self.config.window.length_s, self.config.window.hop)
-
-        def offer(windows: list[FeatureWindow]) -> None:
-            if self._watch_windows is not None:
-                self._watch_windows(windows)
-            model.offer(windows)
-            self._newest.window = windows[-1]
-
-        with self._sink.lock:
-            now_s = self._clock.now_s()
-            first = math.ceil(now_s / grid.hop_s)
-            self._emit(
-                SESSION_START,
-                first_window=first,
-                length_s=grid.length_s,
-                hop_s=grid.hop_s,
-                views=list(self._predictor.views),
-                labels=list(self.config.labels),
-            )
-            # Right behind the event, so that a recorder which puts streams together writes it before their samples.
-            self._offset_own(recorder, own, now_s)
-            self._gatherer.begin(self._pipeline, recorder, first, offer, model.late)
-        return now_s
-
-    def _tick(self, ending: threading.Event, recorder: Recorder, own: Sequence[int], began_s: float) -> None:
-        """Judge health and close windows in time, on the clock."""
-        offset_due_s = began_s + OFFSET_EVERY_S
-        lateness_s = self.config.window.lateness_s
-        while not ending.is_set():
-            now_s = self._clock.now_s()
-            with self._sink.lock:
-                self._gatherer.tick(now_s)
-            if now_s >= offset_due_s:
-                self._offset_own(recorder, own, now_s)
-                offset_due_s = now_s + OFFSET_EVERY_S
-            due_s = self._gatherer.next_stop_s + lateness_s - self._clock.now_s()
-            ending.wait(min(max(due_s, 0.001), TICK_S))
-
-    @staticmethod
-    def _offset_own(recorder: Recorder, own: Sequence[int], now_s: float) -> None:
-        """Say in the recording that our own streams are on its clock."""
-        for number in own:
-            recorder.clock_offset(number, now_s, 0.0)
-
     def _status(self, model: ModelWorker, recorder: Recorder, began_s: float) -> LiveStatus:
         now_s = self._clock.now_s()
         p50_s, p99_s = self._newest.age_percentiles()
         return LiveStatus(
             now_s=now_s,
             elapsed_s=now_s - began_s,
-            streams=self._locked(lambda: self._gatherer.status(now_s)),
+            streams=self._acquisition.status(now_s),
             window=self._newest.window,
             prediction=self._newest.prediction,
             predicted=model.predicted,
@@ -450,17 +360,6 @@ class LiveSession:
             recorder=recorder.status(),
             adaptation=self.adaptation,
         )
-
-    def _locked(self, work: Callable[[], T]) -> T:
-        with self._sink.lock:
-            return work()
-
-    def _emit(self, kind: str, **details: object) -> None:
-        """Make an event of what happens now."""
-        key = details.pop("key", None)
-        if isinstance(key, str):
-            details = {"stream": self._names[key], **details}
-        self._take_event(Event(self._clock.now_s(), kind, details))
 
     def _take_event(self, event: Event) -> None:
         """Take an event; those from before the log is open wait for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class LockedSink(LiveSink):
     ----------
     emit : callable
         Takes the kind of an event, and its details by name.
+    on_texts : callable
+        Told the key of a text stream and what came of it, in the stream's thread.
 
     Attributes
     ----------
@@ -37,9 +39,14 @@ class LockedSink(LiveSink):
 
     gatherer: Gatherer
 
-    def __init__(self, emit: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        emit: Callable[..., None],
+        on_texts: Callable[[str, Sequence[Sequence[str]]], None] = lambda key, rows: None,
+    ) -> None:
         self.lock = threading.Lock()
         self._emit = emit
+        self._on_texts = on_texts
 
     def opened(self, key: str, header: StreamHeader, xml: bytes) -> None:
         """See `Gatherer.opened`."""
@@ -69,6 +76,7 @@ class LockedSink(LiveSink):
         """See `Gatherer.take`."""
         with self.lock:
             self.gatherer.take(key, Raw(pulled.stamps_s, None, pulled.rows))
+        self._on_texts(key, pulled.rows)
 
     def needed(self, key: str) -> int:
         """See `Gatherer.needed`, which needs no lock."""

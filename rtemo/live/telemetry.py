@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import shutil
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,17 +15,20 @@ from rtemo.adaptation.account import AdaptationStatus
 from rtemo.config import Configuration
 from rtemo.features.entropy import DifferentialEntropy
 from rtemo.features.registry import make_extractor
+from rtemo.live.disk import DiskWatch
 from rtemo.live.gather import StreamStatus
 from rtemo.live.status import LiveStatus
 from rtemo.live.wanted import MARKERS_KEY
 from rtemo.telemetry import VERSION, AdaptationState, SessionLayout, SessionStatus, StreamState, ViewLayout, WindowState
 from rtemo.types import FeatureWindow, Floats, StreamDescription
 
-DISK_EVERY_S = 1.0
 RATE_AFTER_S = 5.0
 """How fast a recording grows is not known before."""
 MOST_SHOWN = 500
 """Names from the network are as long as their senders like; the words take no longer ones."""
+UNTOLD = "status-untold"
+"""Kind of the event that says that watchers are not told how the session stands."""
+_log = logging.getLogger(__name__)
 
 
 class StatusSink(Protocol):
@@ -90,8 +93,14 @@ def session_layout(
     )
 
 
+def _log_untold(error: str) -> None:
+    _log.error("watchers are not told how the session stands: %s", error)
+
+
 class Telemetry:
     """Tells how a session stands; from one thread.
+
+    Whatever keeps it from telling ends no session: it is said once, and tried again with the next status.
 
     Parameters
     ----------
@@ -100,22 +109,38 @@ class Telemetry:
         Of the session: its disk is watched.
     operators : callable
         Gives the machines whose commands are listened to.
+    on_untold : callable
+        Told, once, why a status could not be told; logs it where not given.
+    operator_ids : callable
+        Gives the source_id of each of their streams.
     """
 
-    def __init__(self, sink: StatusSink, folder: Path, operators: Callable[[], tuple[str, ...]]) -> None:
-        self._sink, self._folder, self._operators = sink, folder, operators
-        self._looked_s = -math.inf
-        self._free: int | None = None
+    def __init__(
+        self,
+        sink: StatusSink,
+        folder: Path,
+        operators: Callable[[], tuple[str, ...]],
+        on_untold: Callable[[str], None] = _log_untold,
+        *,
+        operator_ids: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
+        self._sink, self._on_untold = sink, on_untold
+        self._operators, self._operator_ids = operators, operator_ids
+        self._disk = DiskWatch(folder)
+        self._untold = False
 
     def tell(self, status: LiveStatus, *, ending: bool = False) -> None:
-        """Tell how it stands; `ending` in the very last time."""
-        self._sink.write(self._words(status, ending))
+        """Tell how it stands; `ending` in the very last time. Does not raise."""
+        try:
+            self._sink.write(self._words(status, ending))
+        except Exception as error:  # noqa: BLE001 - it is told; a session does not need that it is watched
+            if not self._untold:
+                self._untold = True
+                self._on_untold(_name(f"{type(error).__name__}: {error}"))
 
     def _words(self, status: LiveStatus, ending: bool) -> SessionStatus:
         # What is recorded holds a header at least.
-        if status.recorder.streams and status.now_s - self._looked_s >= DISK_EVERY_S:
-            self._looked_s = status.now_s
-            self._free = free_bytes(self._folder)
+        free = self._disk.free(status.now_s) if status.recorder.streams else None
         written = status.recorder.bytes_written
         return SessionStatus(
             now_s=status.now_s,
@@ -126,22 +151,15 @@ class Telemetry:
             skipped=status.skipped,
             age_p50_s=_known(status.age_p50_s),
             age_p99_s=_known(status.age_p99_s),
-            backlog_s=status.recorder.backlog_s,
+            backlog_s=_known(status.recorder.backlog_s) or 0.0,
             recorded_bytes=written,
-            disk_free_bytes=self._free,
-            disk_left_s=seconds_left(self._free, written, status.elapsed_s),
+            disk_free_bytes=free,
+            disk_left_s=seconds_left(free, written, status.elapsed_s),
             adaptation=_adaptation(status.adaptation),
             operators=tuple(map(_name, self._operators())),
+            operator_ids=tuple(map(_name, self._operator_ids())),
             ending=ending,
         )
-
-
-def free_bytes(folder: Path) -> int | None:
-    """Room on the disk of a folder; None where the system does not say."""
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None
 
 
 def seconds_left(free: int | None, written: int, elapsed_s: float) -> float | None:
@@ -159,7 +177,8 @@ def _stream(stream: StreamStatus) -> StreamState:
         state=stream.state.value,
         age_s=_known(stream.age_s),
         rate_hz=_known(stream.rate_hz),
-        nominal_hz=stream.nominal_hz,
+        # A rate that is no number is none.
+        nominal_hz=_known(stream.nominal_hz) or 0.0,
         samples=stream.samples,
         late=stream.late,
         rejected=stream.rejected,
@@ -171,13 +190,14 @@ def _stream(stream: StreamStatus) -> StreamState:
 
 
 def _window(window: FeatureWindow, status: LiveStatus) -> WindowState:
-    """The newest window, and the newest prediction, which may be that of the window before it."""
+    """The newest window, and the newest prediction; its spread only if it is of this window, not of the one before."""
     said = status.prediction
+    own = said is not None and said.index == window.index
     return WindowState(
         index=window.index,
         stop_s=window.stop_s,
         label="" if said is None else _name(said.label),
-        spread=None if said is None else _known(said.spread),
+        spread=_known(said.spread) if said is not None and own else None,
         missing={view: _name(reason) for view, reason in window.reason.items()},
         bad={view: {_name(channel): _name(why) for channel, why in bad.items()} for view, bad in window.bad.items()},
         quality={view: _mean(scores) for view, scores in window.quality.items()},
@@ -214,5 +234,5 @@ def _known(number: float) -> float | None:
 
 
 def _mean(scores: Floats) -> float | None:
-    judged = scores[~np.isnan(scores)]
+    judged = scores[np.isfinite(scores)]
     return float(judged.mean()) if len(judged) else None

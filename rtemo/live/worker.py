@@ -18,6 +18,8 @@ from rtemo.worker import Worker
 MAX_LAG_S = 1.0
 """Newest wins: a window that ended longer than this before the newest one offered is published as skipped."""
 STOP_WITHIN_S = 10.0
+MOST_TOLD = 500
+"""Characters of what went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,14 @@ class ModelWorker:
         return True
 
     def _do(self, asked: Asked) -> None:
-        """Do it after the window that was learnt from last, whatever waits."""
-        refused = "nothing adapts" if self._remembered is None else self._remembered.order(asked.what, asked.by)
+        """Do it after the window that was learnt from last, whatever waits; what goes wrong in it is a refusal."""
+        if self._remembered is None:
+            asked.refuse("nothing adapts")
+            return
+        try:
+            refused = self._remembered.order(asked.what, asked.by)
+        except Exception as error:  # noqa: BLE001 - told by an event; predictions do not need what broke
+            refused = f"{asked.what} failed: {type(error).__name__}: {error}"[:MOST_TOLD]
         if refused:
             asked.refuse(refused)
 

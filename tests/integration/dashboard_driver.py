@@ -37,7 +37,13 @@ class Operator:
         self.feed = Feed(network, post=self.mailbox.put)
         self.state = DashboardState(LslClock())
         self.feed.start()
-        ports = Ports(send=self.feed.send, choose=self.feed.choose, beep=self._beep, confirm=lambda parent: True)
+        ports = Ports(
+            send=self.feed.send,
+            choose=self.feed.choose,
+            beep=self._beep,
+            confirm=lambda parent: True,
+            heard=self.feed.heard,
+        )
         self.window = DashboardWindow(self.state, ports)
         self.window.show()
 
@@ -88,11 +94,11 @@ def main(scope: str, session_id: str, folder: Path) -> dict[str, object]:
     operator.until("two annotations", lambda: len(state.annotations) == 2)
     said["annotations"] = [note.text for note in state.annotations]
     operator.press(Qt.Key.Key_Escape)
-    operator.press(Qt.Key.Key_P)
+    operator.press(Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
     operator.until("a pause", lambda: state.status.adaptation.paused)
     window.tabs.setCurrentWidget(window.adaptation)
     operator.until("the button to resume", lambda: window.adaptation.resume.isVisible())
-    operator.press(Qt.Key.Key_P)
+    operator.press(Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
     operator.until("no pause", lambda: not state.status.adaptation.paused)
     operator.press(Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     operator.until("a reset", lambda: any(event.kind == "adaptation-reset" for event in state.events))

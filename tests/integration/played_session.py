@@ -89,7 +89,7 @@ class Session:
         self.began_s = pylsl.local_clock()
         self.told_s = self.window_s = self.began_s
         self.heard = heard
-        self.operators: list[str] = []
+        self.operators: list[tuple[str, str]] = []
         self.stop = threading.Event()
         self.listener = threading.Thread(target=self.listen)
         self.listener.start()
@@ -103,7 +103,7 @@ class Session:
                     inlet = pylsl.StreamInlet(info, recover=False)
                     inlet.open_stream(2.0)
                     inlets[info.uid()] = inlet
-                    self.operators.append(info.hostname())
+                    self.operators.append((info.hostname(), info.source_id()))
             for uid, inlet in list(inlets.items()):
                 try:
                     rows, stamps = inlet.pull_chunk(timeout=0.0)
@@ -145,7 +145,8 @@ class Session:
             age_p50_s=0.1,
             age_p99_s=0.1,
             adaptation=AdaptationState(mode="off"),
-            operators=tuple(self.operators),
+            operators=tuple(hostname for hostname, _ in self.operators),
+            operator_ids=tuple(source_id for _, source_id in self.operators),
             ending=ending,
         )
         self.status.push_sample([status.model_dump_json()])

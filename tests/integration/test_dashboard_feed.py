@@ -165,15 +165,24 @@ def test_a_feed_sees_all_of_a_session_that_comes_goes_and_comes_back():
         assert said[-1]["values"] == [list(map(float, range(9)))]
         feed.until("QualitySeen")
 
-        # It ends, and another one is there.
+        # It ends, and another one is there: that is said, and nothing that was meant for the first one reaches it.
         played.tell("session end")
         feed.until("Detached", link="ended")
         played.tell(f"session on {B} token-2")
-        said = feed.until("Attached", session=B) + feed.until("PredictionsSeen") + feed.until("SamplesSeen")
+        said = feed.until("Attached", session=B) + feed.until("EventsSeen", kinds=["dashboard-switched"])
+        assert said[-1]["details"] == [{"from": A, "to": B}]
+        feed.until("PredictionsSeen")
+        feed.until("SamplesSeen")
+        feed.tell("send-to token-1 pause")
+        refused = feed.until("EventsSeen", kinds=["dashboard-refused"])[-1]["details"]
+        assert refused == [{"what": "pause", "reason": "it was meant for the session that was shown before"}]
         feed.tell("send reset ")
         assert played.until(command="reset")[-1]["token"] == "token-2"
 
+        # What is asked in the very last moment is heard.
+        feed.tell("send annotate the end")
         feed.tell("stop")
+        assert played.until(command="annotate")[-1]["text"] == "the end"
         stopped = feed.until("Stopped")[-1]
         assert stopped["took_s"] < 2.0
         assert stopped["after"] == 0
@@ -200,7 +209,10 @@ def test_the_newest_session_is_watched_until_another_one_is_chosen_and_that_one_
             feed.tell(f"choose {B}")
             feed.until("Attached", session=B)
         feed.tell(f"choose {A}")
-        feed.until("Attached", session=A)
+        # The one that is left is not shown any more.
+        said = feed.until("Attached", session=A)
+        (left,) = of("Detached", said)
+        assert (left["reason"], left["link"]) == ("another session is watched", "looking")
         feed.until("PredictionsSeen")
         older.tell("session end")
         feed.until("Detached", link="ended")

@@ -117,6 +117,7 @@ def operated(trained_live_lab: LiveLab, tmp_path_factory: pytest.TempPathFactory
                 operator.command(order)
                 operator.command(order)
             time.sleep(BETWEEN_S)
+            operator.command("annotate", "in the last moment")
             session.send_signal(signal.SIGINT)
             statuses = operator.statuses()
             rest, _ = session.communicate(timeout=40)
@@ -154,6 +155,8 @@ def test_the_status_says_how_the_session_stands(operated: Operated):
     assert last.disk_free_bytes is not None
     assert last.disk_left_s is not None
     assert HOST in middle.operators
+    # Two dashboards of one machine are two operators.
+    assert middle.operator_ids == (f"rtemo-command-{layout.session}-1",)
     assert "rtemo-status" not in operated.out
 
 
@@ -161,8 +164,8 @@ def test_an_annotation_bears_the_operators_stamp_in_events_on_lsl_and_in_the_rec
     import pyxdf
 
     sent = operated.operator.sent
-    texts = [text for text in sent if text in ("first", "half a second ago") or text.startswith("ten")]
-    assert len(texts) == 3
+    texts = [text for text in sent if text in ("first", "half a second ago", "in the last moment") or text[:3] == "ten"]
+    assert len(texts) == 4
     said = {event["text"]: event for event in operated.events("annotation")}
     assert list(said) == texts
     recording = operated.lab.session() / "recording.xdf"

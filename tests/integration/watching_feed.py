@@ -1,6 +1,6 @@
 """A dashboard without a window: ``python watching_feed.py SESSION_ID``; says what its feed posts, as lines of JSON.
 
-Told by lines of stdin: ``send COMMAND TEXT``, ``choose NAME``, ``stop``.
+Told by lines of stdin: ``send COMMAND TEXT``, ``send-to TOKEN COMMAND``, ``choose NAME``, ``stop``.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def main(session_id: str) -> None:
             break
         match line.split(" ", 2):
             case ["send", command, text]:
-                feed.send(command, text)
+                feed.send(command, text, "" if state.layout is None else state.layout.token)
+            case ["send-to", token, command]:
+                feed.send(command, "", token)
             case ["choose", name]:
                 feed.choose(name)
         for message in mailbox.take():

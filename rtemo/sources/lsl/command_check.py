@@ -24,6 +24,10 @@ class RefusedCommandError(Exception):
     """The command is not done; the message says why."""
 
 
+class OverRateError(RefusedCommandError):
+    """There is nothing wrong with the command but that it is one too many: a key may have been held down."""
+
+
 class Allowance:
     """Lets through so many at once, and then one every so many seconds; from any thread.
 
@@ -119,7 +123,7 @@ class CommandCheck:
         if number <= newest:
             raise RefusedCommandError(f"number {number} after {newest}: it was done already, or overtaken")
         if not allowance.take():
-            raise RefusedCommandError(f"more than {1 / EVERY_S:g} commands a second")
+            raise OverRateError(f"more than {1 / EVERY_S:g} commands a second")
 
 
 class Refusals:

@@ -14,7 +14,14 @@ from typing import Any
 import pylsl
 
 from rtemo.clock import Clock
-from rtemo.sources.lsl.command_check import SHOWN, Allowance, CommandCheck, Refusals, RefusedCommandError
+from rtemo.sources.lsl.command_check import (
+    SHOWN,
+    Allowance,
+    CommandCheck,
+    OverRateError,
+    Refusals,
+    RefusedCommandError,
+)
 from rtemo.sources.lsl.connection import MEASURE_EVERY_S, MEASURE_TIMEOUT_S
 from rtemo.sources.lsl.inlet import Inlet, StreamEndedError, StreamRefusedError, UnmeasuredError
 from rtemo.sources.lsl.matching import Visible
@@ -28,11 +35,12 @@ EVERY_S, LOOK_S = 2.0, 0.4
 """Each question to the network takes one of LSL's few ports for a while: operators are looked for now and then."""
 UNSEEN_S = 30.0
 """An operator that the network does not tell of for so long is let go: its machine is gone without a word."""
-PULL_S = 0.2
+PULL_S, LAST_PULL_S = 0.2, 0.1
 MEASURE_AGAIN_S = 0.3
 MOST_OPERATORS = 8
-MOST_REFUSED = 100
-"""A stream of which so many commands were refused is not listened to any more."""
+MOST_REFUSED, MOST_OVER_RATE, PER_S, LET_GO_S = 100, 3000, 60.0, 60.0
+"""A stream of which so many commands are refused in a minute is not listened to for a while. That a command is one too
+many says little: a key that is held down gives thirty a second."""
 CONNECTIONS, CONNECTION_EVERY_S = 20, 10.0
 """So many connections at once, and one more every so often: whoever comes and goes all the time fills no log."""
 MAX_XML_BYTES = 64_000
@@ -88,17 +96,18 @@ class CommandListener:
         self._watcher = Worker("rtemo-operators", self._watch, lambda error: self.failed(error, ""))
 
     @property
-    def operators(self) -> tuple[str, ...]:
-        """Machines of those that are listened to."""
+    def operators(self) -> tuple[tuple[str, str], ...]:
+        """Machine and source_id of those that are listened to."""
         with self._lock:
-            return tuple(operator.hostname for operator in self._operators.values() if operator.listening)
+            heard = [operator for operator in self._operators.values() if operator.listening]
+        return tuple((operator.hostname, operator.visible.source_id) for operator in heard)
 
     def start(self) -> None:
         """Begin to look for operators; returns at once."""
         self._watcher.start()
 
     def stop(self) -> None:
-        """Listen no longer; waits for the threads, but not for long."""
+        """Take what has come by now, and listen no longer; waits for the threads, but not for long."""
         self._stop.set()
         with self._lock:
             threads = [self._watcher, *(operator.thread for operator in self._operators.values())]
@@ -146,10 +155,10 @@ class CommandListener:
             self.tell(FAILED, hostname=hostname, error=f"{type(error).__name__}: {error}"[:500])
 
     def ended(self, operator: _Operator) -> None:
-        """Forget an operator, for good where it was refused."""
+        """Forget an operator, and do not listen to it for a while, or for good where its stream is none of commands."""
         with self._lock:
             self._operators.pop(operator.visible.uid, None)
-            self._barred[operator.visible.uid] = math.inf if operator.refused else self._clock.now_s() + BARRED_S
+            self._barred[operator.visible.uid] = self._clock.now_s() + operator.barred_s
 
     def _say_refused(self, hostname: str, reason: str, count: int) -> None:
         self.tell(REFUSED, hostname=hostname, reason=reason, commands=count)
@@ -210,21 +219,23 @@ class _Operator:
     def __init__(self, listener: CommandListener, visible: Visible, info: Any, clock: Clock, *, local: bool) -> None:
         self.visible = visible
         self.hostname = visible.hostname[:500]
-        self.listening = self.refused = False
+        self.listening = False
+        self.barred_s = BARRED_S
         self.seen_s = clock.now_s()
         self.stop = threading.Event()
         self.thread = Worker("rtemo-operator", self._serve, lambda error: listener.failed(error, self.hostname))
         self._listener, self._info, self._clock = listener, info, clock
         self._offset_s = 0.0 if local else math.nan
         self._measure_s = -math.inf
-        self._misses = 0
+        self._misses = Allowance(MOST_REFUSED, PER_S / MOST_REFUSED, clock)
+        self._over_rate = Allowance(MOST_OVER_RATE, PER_S / MOST_OVER_RATE, clock)
 
     def _serve(self) -> None:
         try:
             self._open_and_listen()
         except BaseException:
             # What broke once would break again.
-            self.refused = True
+            self.barred_s = math.inf
             raise
         finally:
             self._listener.ended(self)
@@ -233,13 +244,14 @@ class _Operator:
         try:
             inlet = Inlet(self._info, max_xml_bytes=MAX_XML_BYTES)
         except (StreamRefusedError, StreamEndedError) as error:
-            self.refused = isinstance(error, StreamRefusedError)
+            if isinstance(error, StreamRefusedError):
+                self.barred_s = math.inf
             self._listener.refuse(self.hostname, f"its stream: {error}"[:SHOWN])
             return
         try:
             header = inlet.header
             if not header.is_text or header.channel_count != 1:
-                self.refused = True
+                self.barred_s = math.inf
                 self._listener.refuse(self.hostname, "its stream: one channel of text was expected")
             else:
                 self._be_heard(inlet)
@@ -258,30 +270,34 @@ class _Operator:
 
     def _listen(self, inlet: Inlet) -> str:
         """Listen until the stream ends or is to be let go; returns why."""
-        while not self.stop.is_set():
+        while True:
+            # What was sent before it is let go is on its way, or here already: once more, then.
+            last = self.stop.is_set()
             try:
-                self._keep_time(inlet)
-                pulled = inlet.pull(1, PULL_S)
+                if not last:
+                    self._keep_time(inlet)
+                pulled = inlet.pull(1, LAST_PULL_S if last else PULL_S)
             except StreamEndedError as error:
                 return str(error)
-            if pulled is None:
-                continue
-            arrived_s = self._clock.now_s()
-            for raw_s, row in zip(pulled.stamps_s.tolist(), pulled.rows, strict=True):
-                self._take(row[0], raw_s, arrived_s)
-                if self._misses >= MOST_REFUSED:
-                    self.refused = True
-                    return f"{self._misses} commands were refused"
-        return "it was let go"
+            if pulled is not None:
+                arrived_s = self._clock.now_s()
+                for raw_s, row in zip(pulled.stamps_s.tolist(), pulled.rows, strict=True):
+                    if not self._take(row[0], raw_s, arrived_s):
+                        self.barred_s = LET_GO_S
+                        return f"more than {MOST_REFUSED} commands a minute were refused"
+            if last:
+                return "it was let go"
 
-    def _take(self, text: str, raw_s: float, arrived_s: float) -> None:
+    def _take(self, text: str, raw_s: float, arrived_s: float) -> bool:
+        """Have a command done, or refused; gives whether there were not too many of these."""
         # Of a clock that nobody knows, the arrival is the best guess.
         on_arrival = math.isnan(self._offset_s)
         try:
             self._listener.take(text, arrived_s if on_arrival else raw_s + self._offset_s, self, on_arrival)
         except RefusedCommandError as error:
-            self._misses += 1
             self._listener.refuse(self.hostname, str(error))
+            return (self._over_rate if isinstance(error, OverRateError) else self._misses).take()
+        return True
 
     def _keep_time(self, inlet: Inlet) -> None:
         """Measure the operator's clock at first, and every few seconds."""

@@ -146,6 +146,23 @@ def test_events_that_a_full_disk_lost_are_said(tmp_path: Path) -> None:
     assert read_adaptation_log(written(tmp_path, event("events-recovered", kept=4, lost=0))).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        ((order("resumed", 5),), ["resume"]),
+        ((order("paused", 5), order("paused", 6)), ["pause", "pause"]),
+        ((order("paused", 5), update(6)), ["pause", "resume"]),
+    ],
+    ids=["a pause", "the end of a pause", "the end of a pause before an update"],
+)
+def test_a_pause_that_a_full_disk_lost_is_told_of_and_the_rest_is_read(tmp_path: Path, lines, asked) -> None:
+    log = read_adaptation_log(written(tmp_path, START, *lines, event("events-recovered", kept=4, lost=1)))
+    assert [one.what for one in log.orders] == asked
+    assert len(log.warnings) == 2
+    assert "a line is missing" in log.warnings[1]
+    assert "predictions may differ" in log.warnings[1]
+
+
 WRONG = {
     "no JSON": ((b"{nothing}\n",), 1, "a JSON object"),
     "an empty line": ((START, b"\n", update(1)), 2, "a JSON object"),
@@ -183,8 +200,12 @@ WRONG = {
     "an order before an update": ((START, update(5), order("paused", 4)), 3, "no earlier window than 5"),
     "an update after an order": ((START, order("reset", 5), update(5)), 3, "a later window than 5"),
     "an update in a pause": ((START, order("paused", 5), update(6)), 3, "adaptation-resumed before an update"),
-    "two pauses": ((START, order("paused", 5), order("paused", 6)), 3, "a pause and its end in turns"),
-    "the end of no pause": ((START, order("resumed", 5)), 2, "a pause and its end in turns"),
+    "two pauses": (
+        (START, order("paused", 5), order("paused", 6)),
+        3,
+        "adaptation-resumed before it (a line is missing)",
+    ),
+    "the end of no pause": ((START, order("resumed", 5)), 2, "adaptation-paused before it (a line is missing)"),
     "a late window without a start": ((late_window(1),), 1, "adaptation-start before"),
     "a late window that is none": ((START, late_window("1")), 2, "under 'window'"),
     "a late window twice": ((START, late_window(1), late_window(1)), 3, "one adaptation-late of window 1"),

@@ -162,7 +162,7 @@ def test_orders_between_windows_that_wait_or_are_skipped_are_replayed(made: Made
     """In the model's thread, whatever the moment at which they come."""
     given = windows(40)
     live = Session(made, seed=3)
-    skipped: list[int] = []
+    skipped: list[tuple[int, int]] = []
     kept: list[Prediction] = []
 
     class Kept:
@@ -177,7 +177,7 @@ def test_orders_between_windows_that_wait_or_are_skipped_are_replayed(made: Made
         [Kept()],
         clock=CLOCK,
         on_error=lambda error: refused.append(repr(error)),
-        on_skip=lambda passed: skipped.extend(window.index for window in passed),
+        on_skip=lambda passed: skipped.append((passed[0].index, passed[-1].index)),
         remembered=remembered,
     )
     # All at once: thirty windows, of which many are passed over, between orders that overtake some of them.
@@ -199,11 +199,12 @@ def test_orders_between_windows_that_wait_or_are_skipped_are_replayed(made: Made
     orders = [details for kind, details in live.events if kind in (PAUSED, RESUMED, RESET)]
     assert len(orders) == 5
     assert all(details["operator"] == "lab" for details in orders)
-    first, last = skipped[0], skipped[-1]
-    live._take("windows-skipped", {"windows": len(skipped), "first_window": first, "last_window": last})
+    for first, last in skipped:
+        live._take("windows-skipped", {"windows": last - first + 1, "first_window": first, "last_window": last})
     session, said = replayed(made, written(tmp_path / "events.jsonl", live), given)
     assert session.adapter.warnings() == []
-    known = [prediction.index not in skipped for prediction in said]
+    passed_over = {index for first, last in skipped for index in range(first, last + 1)}
+    known = [prediction.index not in passed_over for prediction in said]
     assert_same([p for p, k in zip(kept, known, strict=True) if k], [p for p, k in zip(said, known, strict=True) if k])
 
 
@@ -231,6 +232,19 @@ def test_an_order_that_gives_something_else_is_named_and_one_that_never_comes_to
     session = Session(made, wrap=lambda adapter: LoggedAdapter(adapter, log))
     play(session, given[:9] + given[10:15], {})
     assert session.windows_of(RESET) == [108]
+
+
+def test_where_the_line_of_a_resume_was_lost_the_replay_learns_on_and_says_that_it_may_differ(
+    made: Made, tmp_path: Path
+) -> None:
+    live, given = Session(made), windows(36)
+    play(live, given, {9: ["pause"], 12: ["resume"]})
+    live.events = [(kind, details) for kind, details in live.events if kind != RESUMED]
+    live.events.append(("events-recovered", {"kept": 3, "lost": 1}))
+    session, _ = replayed(made, written(tmp_path / "events.jsonl", live), given)
+    assert len(session.windows_of(UPDATE)) == len(live.windows_of(UPDATE)) > 0
+    # Of the windows in the pause it has learnt as well.
+    assert session.adapter.differs_after is not None
 
 
 def test_resets_that_an_adapter_comes_to_by_itself_are_no_orders(made: Made, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -110,3 +113,43 @@ def test_one_that_cannot_be_started_is_told_of_and_ends_nothing(tmp_path: Path, 
     process.open("sub-01-ses-1", tmp_path / "none" / "said.log")
     assert "no dashboard: it cannot be started" in capsys.readouterr().err
     assert process.close() == ""
+
+
+def test_what_it_said_last_may_be_gone_and_that_ends_nothing(program, tmp_path: Path):
+    process = DashboardProcess(NETWORK)
+    program("os._exit(3)")
+    process.open("sub-01-ses-1", tmp_path / "said.log")
+    process._process.wait(10)
+    (tmp_path / "said.log").unlink()
+    said = process.close()
+    assert said.startswith("the dashboard ended before the session, with exit code 3: what it said cannot be read (")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+@pytest.mark.parametrize(
+    ("stays", "error", "left"),
+    [
+        ("never", None, False),
+        ("never", RuntimeError, False),
+        ("after a failure", None, False),
+        ("after a failure", RuntimeError, True),
+        ("after a failure", KeyboardInterrupt, False),
+        ("always", None, True),
+    ],
+)
+def test_it_stays_open_where_that_is_wanted(program, tmp_path: Path, monkeypatch, capsys, stays, error, left):
+    monkeypatch.setattr(dashboard_process, "no_display", lambda: False)
+    program()
+    log = tmp_path / "said.log"
+    ended = contextlib.nullcontext() if error is None else pytest.raises(error)
+    with ended, dashboard_beside(NETWORK, wanted=True, stays=stays) as process:
+        process.open("sub-01-ses-1", log)
+        pid = int(said(log)[0])
+        if error is not None:
+            raise error
+    gc.collect()
+    assert is_there(pid) is left
+    assert ("stays open" in capsys.readouterr().err) is left
+    if left:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from dashboard_words import LABELS, Watched, stream
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QImage, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -56,6 +56,9 @@ class PanelLab(Watched):
         if nobody:
             self.state = DashboardState(self.clock)
         self.sent: list[tuple[str, str]] = []
+        self.sent_to: list[str] = []
+        """The token of the session that each was meant for."""
+        self.heard = True
         self.chosen: list[str | None] = []
         self.beeps = 0
         self.confirmed: list[bool] = []
@@ -65,10 +68,11 @@ class PanelLab(Watched):
         self.window = DashboardWindow(
             self.state,
             Ports(
-                send=lambda command, text: self.sent.append((command, text)),
+                send=self._send,
                 choose=self.chosen.append,
                 beep=self._beep,
                 confirm=self._confirm,
+                heard=lambda token: self.heard,
                 ask_path=lambda parent, title, name: self.path,
             ),
             theme=theme,
@@ -77,6 +81,10 @@ class PanelLab(Watched):
             session=watched,
         )
         self.window.resize(*size)
+
+    def _send(self, command: str, text: str, shown: str) -> None:
+        self.sent.append((command, text))
+        self.sent_to.append(shown)
 
     def _beep(self) -> None:
         self.beeps += 1
@@ -94,6 +102,8 @@ class PanelLab(Watched):
     def live(self, **changes: object) -> None:
         """A status and a prediction of now, all streams live, an operator heard."""
         streams = tuple(stream(key, nominal_hz=rate, rate_hz=rate) for key, rate in RATES.items())
+        if isinstance(window := changes.get("window"), WindowState) and not window.stop_s:
+            changes = {**changes, "window": window.model_copy(update={"stop_s": self.session_s})}
         self.tell(**({"streams": streams, "operators": ("lab",), "adaptation": GUARDED} | changes))
 
     def say(self, *, ago_s: float = 0.0, **how: object) -> None:
@@ -133,12 +143,18 @@ class PanelLab(Watched):
 
 
 def window_state(**said: object) -> WindowState:
+    """A window; of now, where it is told without its moment."""
     return WindowState.model_validate({"index": 1, "stop_s": 0.0} | said)
 
 
 def picture(widget: QWidget) -> np.ndarray:
     """What is painted, shape (height, width, 3)."""
-    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    return pixels(widget.grab())
+
+
+def pixels(of: QPixmap) -> np.ndarray:
+    """Shape (height, width, 3)."""
+    image = of.toImage().convertToFormat(QImage.Format.Format_RGB888)
     lines = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return lines[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 

@@ -7,11 +7,13 @@ import json
 import pytest
 from dashboard_words import layout, status
 
-from rtemo.dashboard.commands import MOST_WAITING, PATIENCE_S, UNNAMED_S, Commander, checked
+from rtemo.dashboard.commands import MOST_WAITING, PATIENCE_S, Commander, checked
 from rtemo.outputs.publish import Appear, Send
 from rtemo.telemetry import COMMAND_SOURCE, Command
 
-LISTENING = status(1.0, operators=("other", "mine"))
+
+def listening(*source_ids: str):
+    return status(1.0, operators=("lab",) * len(source_ids), operator_ids=source_ids)
 
 
 class Desk:
@@ -21,8 +23,9 @@ class Desk:
         self.opened, self.sent, self.refused = [], [], []
         self.listener = True
         self.commander = Commander(
-            layout(**changes), self, hostname="mine", refuse=lambda command, reason: self.refused.append(command)
+            layout(**changes), self, refuse=lambda command, text, reason: self.refused.append(command)
         )
+        self.listening = listening("another", self.commander.source_id)
 
     def perform(self, action, origin_s):
         if isinstance(action, Appear):
@@ -48,9 +51,9 @@ def test_commands_are_numbered_from_one_and_stamped_when_they_were_asked():
     desk = Desk()
     desk.commander.ask("annotate", "coughs", 10.0)
     desk.commander.ask("pause", "", 11.0)
-    desk.commander.pump(11.5, LISTENING)
+    desk.commander.pump(11.5, desk.listening)
     desk.commander.ask("resume", "", 12.0)
-    desk.commander.pump(12.5, LISTENING)
+    desk.commander.pump(12.5, desk.listening)
     assert [(at_s, c.number, c.command, c.text) for at_s, c in desk.sent] == [
         (10.0, 1, "annotate", "coughs"),
         (11.0, 2, "pause", ""),
@@ -63,22 +66,43 @@ def test_a_command_waits_until_the_session_says_that_it_listens():
     desk = Desk()
     desk.commander.ask("pause", "", 10.0)
     desk.commander.pump(10.1, None)
-    desk.commander.pump(10.2, status(1.0, operators=("other",)))
+    # Another dashboard of this machine.
+    desk.commander.pump(10.2, listening("another"))
     desk.listener = False
-    desk.commander.pump(10.3, LISTENING)
+    desk.commander.pump(10.3, desk.listening)
     assert desk.sent == []
     desk.listener = True
-    desk.commander.pump(10.4, LISTENING)
-    desk.commander.pump(10.5, LISTENING)
+    desk.commander.pump(10.4, desk.listening)
+    desk.commander.pump(10.5, desk.listening)
     assert len(desk.sent) == 1
 
 
-def test_a_session_that_knows_us_by_another_name_is_believed_after_a_while():
+def test_an_order_that_still_waits_is_not_given_twice_but_what_comes_between_counts():
     desk = Desk()
-    desk.commander.ask("pause", "", 10.0)
-    desk.commander.pump(10.0 + UNNAMED_S, status(1.0, operators=("mine.lab",)))
-    assert desk.sent == []
-    desk.commander.pump(10.1 + UNNAMED_S, status(1.0, operators=("mine.lab",)))
+    for order in ("pause", "pause", "resume", "pause", "pause"):
+        desk.commander.ask(order, "", 10.0)
+        desk.commander.ask("annotate", "coughs", 10.0)
+    desk.commander.pump(10.1, desk.listening)
+    said = [c.command for _, c in desk.sent]
+    assert [command for command in said if command != "annotate"] == ["pause", "resume", "pause"]
+    assert said.count("annotate") == 5
+    desk.commander.ask("pause", "", 11.0)
+    desk.commander.pump(11.1, desk.listening)
+    assert desk.sent[-1][1].command == "pause"
+    assert len(desk.sent) == 9
+
+
+def test_at_the_end_what_can_be_sent_is_sent_and_the_rest_is_given_back():
+    desk = Desk()
+    desk.commander.ask("annotate", "coughs", 10.0)
+    assert desk.commander.finish(10.1, desk.listening) == []
+    assert [c.text for _, c in desk.sent] == ["coughs"]
+    assert desk.commander.sent_s == 10.1
+    desk.listener = False
+    desk.commander.ask("annotate", "yawns", 11.0)
+    desk.commander.ask("pause", "", 11.0)
+    assert desk.commander.finish(11.1, desk.listening) == [("annotate", "yawns"), ("pause", "")]
+    assert desk.commander.finish(11.2, desk.listening) == []
     assert len(desk.sent) == 1
 
 
@@ -87,10 +111,10 @@ def test_a_command_that_nobody_listens_to_is_dropped_and_said_so():
     desk.listener = False
     desk.commander.ask("reset", "", 10.0)
     desk.commander.ask("pause", "", 15.0)
-    desk.commander.pump(10.1 + PATIENCE_S, LISTENING)
+    desk.commander.pump(10.1 + PATIENCE_S, desk.listening)
     assert desk.refused == ["reset"]
     desk.listener = True
-    desk.commander.pump(15.1 + PATIENCE_S - 5, LISTENING)
+    desk.commander.pump(15.1 + PATIENCE_S - 5, desk.listening)
     assert [c.command for _, c in desk.sent] == ["pause"]
     assert desk.sent[0][1].number == 1
 
@@ -104,10 +128,10 @@ def test_keys_that_are_held_down_fill_no_memory():
 
 
 def test_a_command_beyond_the_session_s_limit_is_refused_here():
-    desk = Desk(token="é" * 500, session="é" * 500)
+    desk = Desk(token="é" * 500, session="é" * 400)
     desk.commander.ask("annotate", "\x01" * 500, 10.0)
     desk.commander.ask("pause", "", 10.0)
-    desk.commander.pump(10.1, LISTENING)
+    desk.commander.pump(10.1, desk.listening)
     assert desk.refused == ["annotate"]
     assert [c.number for _, c in desk.sent] == [1]
 

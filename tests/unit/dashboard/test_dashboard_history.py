@@ -33,6 +33,30 @@ def test_a_ring_never_asks_for_more_memory():
     assert ring._rows is memory
 
 
+@given(steps=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30), capacity=st.integers(1, 12))
+def test_a_ring_of_which_the_newest_are_dropped_holds_what_a_list_would(steps, capacity):
+    ring: Ring[np.float64] = Ring(capacity, (), np.float64)
+    naive: list[float] = []
+    for number, (come, go) in enumerate(steps):
+        came = [float(100 * number + k) for k in range(come)]
+        ring.extend(np.array(came))
+        ring.drop_newest(go)
+        naive = (naive + came)[-capacity:]
+        naive = naive[: max(len(naive) - go, 0)]
+        assert ring.rows.tolist() == naive
+
+
+def test_predictions_behind_a_moment_are_dropped_and_what_was_drawn_is_drawn_anew():
+    history = PredictionHistory(layout())
+    history.extend(np.arange(1.0, 6.0), values(rows=5))
+    revision = history.revision
+    assert history.drop_after(3.0) == 2
+    assert history.stop_s.tolist() == [1.0, 2.0, 3.0]
+    assert history.revision > revision
+    assert history.forgotten == 0
+    assert history.drop_after(3.0) == 0
+
+
 def test_a_cleared_ring_begins_anew():
     ring: Ring[np.float64] = Ring(4, (), np.float64)
     ring.extend(np.arange(9.0))
@@ -55,8 +79,8 @@ def test_a_prediction_is_read_by_its_parts():
     assert history.age_s.tolist() == [0.25]
 
 
-@pytest.mark.parametrize(("hop_s", "kept"), [(1.0, 3600), (0.5, 7200), (4.0, FEWEST), (0.001, MOST)])
-def test_an_hour_is_kept_and_never_very_much_more(hop_s, kept):
+@pytest.mark.parametrize(("hop_s", "kept"), [(1.0, 28_800), (0.1, 288_000), (4.0, FEWEST), (0.001, MOST)])
+def test_eight_hours_are_kept_and_never_very_much_more(hop_s, kept):
     assert PredictionHistory(layout(hop_s=hop_s)).capacity == kept
 
 

@@ -88,6 +88,48 @@ def test_a_session_is_attached_before_its_first_status_and_detached_when_it_is_g
     assert bench.session.gone == ""
 
 
+def test_the_moment_of_leaving_is_known_as_soon_as_the_session_is_gone():
+    bench = Bench().attach()
+    seen = []
+
+    def look(message):
+        if isinstance(message, Detached):
+            seen.append((bench.session.left_s, bench.session.gone))
+
+    bench.session._post = look
+    bench.clock.advance(7.0)
+    bench.session.closed(STATUS, "connection lost")
+    assert seen == [(57.0, "connection lost")]
+    bench.session.closed(EVENTS, "connection lost")
+    assert bench.session.left_s == 57.0
+
+
+def test_a_session_is_said_to_be_there_before_anyone_sees_it():
+    bench = Bench()
+    seen = []
+    bench.session._post = lambda message: seen.append(bench.session.layout)
+    bench.attach()
+    assert seen == [None]
+    assert bench.session.layout == layout()
+
+
+def test_what_another_session_of_the_same_name_said_is_not_this_one_s():
+    bench = Bench().attach()
+    bench.session.texts(STATUS, texts(status(1.0, ending=True).model_dump_json()))
+    bench.attach()
+    assert bench.session.status.ending
+    bench.attach(token="t2")
+    assert bench.session.status is None
+
+
+def test_of_statuses_that_have_piled_up_only_the_newest_is_read():
+    bench = Bench().attach()
+    piled = [status(float(number)).model_dump_json() for number in range(200)]
+    bench.session.texts(STATUS, texts(*piled, "rubbish"))
+    assert [seen.status.now_s for seen in bench.of(StatusSeen)] == [199.0]
+    assert len(bench.refused()) == 1
+
+
 def test_a_layout_that_cannot_be_shown_attaches_nothing():
     bench = Bench().attach(version=99)
     assert bench.of(Attached) == []

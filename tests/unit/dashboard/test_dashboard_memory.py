@@ -10,6 +10,7 @@ import pytest
 from dashboard_words import AHEAD_S, layout, status, stream, values
 
 from rtemo.clock import VirtualClock
+from rtemo.dashboard.event_store import EVENTS_KEPT
 from rtemo.dashboard.mailbox import Mailbox
 from rtemo.dashboard.messages import (
     Attached,
@@ -22,7 +23,7 @@ from rtemo.dashboard.messages import (
     StatusSeen,
     StreamOpened,
 )
-from rtemo.dashboard.state import ANNOTATIONS_KEPT, EVENTS_KEPT, DashboardState
+from rtemo.dashboard.state import ANNOTATIONS_KEPT, DashboardState
 from rtemo.dashboard.trials import MARKERS_KEPT
 from rtemo.telemetry import WindowState
 

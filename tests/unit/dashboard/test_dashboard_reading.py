@@ -46,6 +46,15 @@ def test_a_layout_that_cannot_be_shown_is_refused(changes, why):
         read_layout(xml(json.dumps(layout().model_dump() | changes)))
 
 
+def test_a_view_with_more_channels_than_are_drawn_is_refused():
+    said = layout().model_dump()
+    said["views"][0]["channels"] = [f"E{number}" for number in range(1024)]
+    assert len(read_layout(xml(json.dumps(said))).views[0].channels) == 1024
+    said["views"][0]["channels"].append("one more")
+    with pytest.raises(RefusedError, match="'eeg' has 1025 channels"):
+        read_layout(xml(json.dumps(said)))
+
+
 @pytest.mark.parametrize("edges", [[8.0, 4.0], [-1.0, 4.0], [4.0]])
 def test_bands_that_are_none_are_refused(edges):
     said = layout().model_dump()

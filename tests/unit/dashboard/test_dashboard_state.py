@@ -9,6 +9,7 @@ import pytest
 from dashboard_words import AHEAD_S, Watched, layout, status
 
 from rtemo.clock import VirtualClock
+from rtemo.dashboard.event_store import EVENTS_KEPT, ROUTINE_KEPT
 from rtemo.dashboard.messages import (
     Attached,
     Detached,
@@ -21,7 +22,7 @@ from rtemo.dashboard.messages import (
     StreamGone,
     StreamOpened,
 )
-from rtemo.dashboard.state import EVENTS_KEPT, DashboardState, Link
+from rtemo.dashboard.state import DashboardState, Link
 from rtemo.telemetry import ViewLayout, WindowState
 
 
@@ -133,8 +134,8 @@ def test_events_are_kept_up_to_a_bound_and_annotations_lie_at_their_moment():
         watched.event("late", number=number)
     watched.event("annotation", text="coughs", operator="lab-2")
     assert len(watched.state.events) == EVENTS_KEPT
-    assert watched.state.events_seen == EVENTS_KEPT + 11
-    assert watched.state.events[-2].details["number"] == EVENTS_KEPT + 9
+    assert watched.state.events.added == EVENTS_KEPT + 11
+    assert list(watched.state.events)[-2].details["number"] == EVENTS_KEPT + 9
     (note,) = watched.state.annotations
     assert (note.stamp_s, note.text) == (watched.session_s, "coughs")
 
@@ -187,9 +188,18 @@ def test_scores_go_to_the_view_that_they_are_of():
 def test_bad_channels_are_those_of_the_newest_window():
     watched = Watched()
     assert watched.state.bad == {}
-    watched.tell(window=WindowState(index=1, stop_s=1.0, bad={"eeg": {"Fp1": "flat"}}))
-    assert watched.state.bad == {"eeg": {"Fp1": "flat"}}
+    bad = {"eeg": {"Fp1": "flat"}}
+    watched.tell(window=WindowState(index=1, stop_s=watched.session_s, bad=bad))
+    assert watched.state.bad == bad
     watched.tell()
+    assert watched.state.bad == {}
+    # Not those of a window that is over, nor those of a session that is not heard.
+    for off_s, found in ((2.0, bad), (2.2, {}), (-1.5, {})):
+        watched.tell(window=WindowState(index=1, stop_s=watched.session_s - off_s, bad=bad))
+        assert watched.state.bad == found, off_s
+    watched.tell(window=WindowState(index=1, stop_s=watched.session_s, bad=bad))
+    assert watched.state.bad == bad
+    watched.state.take(Detached("gone"))
     assert watched.state.bad == {}
 
 
@@ -214,3 +224,60 @@ def test_nothing_of_a_stream_is_told_before_a_session_is_known():
     state.take(MarkersSeen("markers", np.array([1.0]), ("x",)))
     state.tick()
     assert (state.quality, list(state.trials.markers), state.alarms.active, state.accuracy()) == ({}, [], (), None)
+
+
+def test_routine_pushes_out_nothing_but_routine_and_the_order_is_that_in_which_they_came():
+    watched = Watched()
+    watched.event("annotation", text="coughs")
+    for number in range(ROUTINE_KEPT + 100):
+        watched.event("adaptation-skip", number=number)
+        if number % 500 == 0:
+            watched.event("view-missing", number=number)
+    events = list(watched.state.events)
+    assert events[0].kind == "annotation"
+    assert len(events) == len(watched.state.events) == ROUTINE_KEPT + 6
+    numbers = [event.details["number"] for event in events[1:]]
+    assert numbers == sorted(numbers)
+    added = watched.state.events.added
+    assert added == ROUTINE_KEPT + 106
+    assert watched.state.events.since(added - 2) == events[-2:]
+    assert watched.state.events.since(added) == []
+
+
+def test_an_age_that_is_negative_is_not_known():
+    watched = Watched()
+    watched.tell()
+    state = watched.state
+    watched.predict(watched.session_s + 0.9)
+    assert state.prediction_is_of_now
+    # The session's clock is set back.
+    state.take(StatusSeen(status(watched.session_s - 500.0), watched.clock.now_s()))
+    assert math.isnan(state.prediction_age_s)
+    assert not state.prediction_is_of_now
+
+
+def test_what_is_known_of_a_session_holds_until_it_was_heard_last():
+    watched = Watched()
+    assert math.isnan(watched.state.heard_until_s)
+    watched.tell()
+    heard_s = watched.session_s
+    watched.clock.advance(1.0)
+    watched.state.tick()
+    assert watched.state.heard_until_s == pytest.approx(heard_s + 1.0)
+    watched.clock.advance(9.0)
+    watched.state.tick()
+    assert watched.state.heard_until_s == pytest.approx(heard_s)
+
+
+@pytest.mark.parametrize("by_event", [False, True])
+def test_a_trial_ends_with_the_session(by_event):
+    watched = Watched()
+    watched.tell()
+    watched.mark("clip/neutral", watched.session_s)
+    watched.clock.advance(5.0)
+    if by_event:
+        watched.event("session-stop", reason="stopped")
+    else:
+        watched.tell(ending=True)
+    (trial,) = watched.state.trials.trials
+    assert trial.stop_s == pytest.approx(trial.start_s + 5.0)

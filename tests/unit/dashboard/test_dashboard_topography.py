@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtemo.dashboard.topography import Topography, _on_the_head
-from rtemo.features.interpolation import places_of
+from rtemo.dashboard.topography import BLOCK, Topography, _on_the_head
+from rtemo.features.interpolation import Interpolator, places_of
 
 CAP = [
     "Fp1",
@@ -123,3 +123,24 @@ def test_without_enough_places_there_is_no_map():
     assert left.known
     assert left.picture(np.zeros(7), CAP[:1]) is not None
     assert left.picture(np.zeros(7), CAP[:2]) is None
+
+
+def test_channels_without_a_place_cost_nothing(monkeypatch: pytest.MonkeyPatch):
+    sizes: list[int] = []
+
+    class Watched(Interpolator):
+        def __init__(self, places: np.ndarray) -> None:
+            sizes.append(len(places))
+            super().__init__(places)
+
+    monkeypatch.setattr("rtemo.dashboard.topography.Interpolator", Watched)
+    unknown = [f"unheard of {number}" for number in range(1000)]
+    among = Topography([*unknown[:500], *CAP, *unknown[500:]], size=8)
+    assert max(sizes) <= len(CAP) + BLOCK
+    values = np.random.default_rng(3).normal(size=1019)
+    alone = Topography(CAP, size=8)
+    np.testing.assert_array_equal(among.picture(values, ["Cz"]), alone.picture(values[500:519], ["Cz"]))
+    assert among.positions.shape == (1019, 2)
+    sizes.clear()
+    assert not Topography(unknown, size=8).known
+    assert sizes == []

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtemo.config import MarkerSettings
+from rtemo.dashboard import history, trials
 from rtemo.dashboard.messages import PredictionsSeen
 from rtemo.dashboard.trials import MARKERS_KEPT, MAX_TEXT, TrialTracker
 from rtemo.labels import label_windows, segments_from_markers
@@ -100,7 +101,9 @@ def test_a_marker_that_comes_after_its_windows_changes_what_was_counted():
     assert watched.state.accuracy().windows == 1
 
 
-def test_accuracy_is_of_the_whole_session_though_predictions_are_forgotten():
+def test_accuracy_is_of_the_whole_session_though_predictions_are_forgotten(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(history, "KEPT_S", 4000.0)
+    monkeypatch.setattr(history, "FEWEST", 4000)
     rng = np.random.default_rng(0)
     watched = Watched()
     count = 9000
@@ -122,3 +125,15 @@ def test_accuracy_is_of_the_whole_session_though_predictions_are_forgotten():
     accuracy = watched.state.accuracy()
     assert len(watched.state.predictions) < count
     assert (accuracy.right, accuracy.windows) == (int(right.sum()), int((names != "").sum()))
+
+
+def test_accuracy_counts_each_window_once_though_most_are_counted_for_good(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trials, "RECOUNTED", 10)
+    watched = Watched()
+    watched.mark("clip/positive", 0.0)
+    for number in range(1, 101):
+        watched.predict(float(number))
+        assert watched.state.accuracy().windows == number
+    # A marker that comes late still changes what was counted of the newest.
+    watched.mark("pause", 95.5)
+    assert watched.state.accuracy().windows == 95

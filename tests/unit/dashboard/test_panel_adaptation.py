@@ -109,10 +109,10 @@ def test_keys_do_the_same_whichever_tab_is_seen(lab: PanelLab):
         lab.window.tabs.setCurrentIndex(tab)
         lab.live()
         lab.frame()
-        lab.press(Qt.Key.Key_P)
+        lab.press(Qt.Key.Key_P, CONTROL)
         lab.live(adaptation=GUARDED.model_copy(update={"paused": True}))
         lab.frame()
-        lab.press(Qt.Key.Key_P)
+        lab.press(Qt.Key.Key_P, CONTROL)
         lab.confirmed = [True]
         lab.press(Qt.Key.Key_R, CONTROL)
         assert lab.sent == [("pause", ""), ("resume", ""), ("reset", "")], tab
@@ -121,7 +121,7 @@ def test_keys_do_the_same_whichever_tab_is_seen(lab: PanelLab):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"operators": ()}, "the session takes no commands from here yet"),
+        ({}, "the session takes no commands from here yet"),
         ({"adaptation": AdaptationState(mode="off")}, "adaptation is off in this session"),
         ({"ending": True}, "no session is heard"),
     ],
@@ -129,11 +129,13 @@ def test_keys_do_the_same_whichever_tab_is_seen(lab: PanelLab):
 def test_buttons_and_keys_that_would_do_nothing_say_why(
     lab: PanelLab, panel: AdaptationPanel, changes: dict[str, object], why: str
 ):
+    # Others may be heard: this dashboard is not.
+    lab.heard = bool(changes)
     lab.live(**changes)
     lab.frame()
     assert [button.isEnabled() for button in (panel.pause, panel.resume, panel.reset)] == [False] * 3
     assert panel.why.text() == why
-    lab.press(Qt.Key.Key_P)
+    lab.press(Qt.Key.Key_P, CONTROL)
     lab.press(Qt.Key.Key_R, CONTROL)
     assert (lab.sent, lab.asked) == ([], 0)
 
@@ -142,9 +144,13 @@ def test_a_silent_session_is_asked_nothing_and_comes_back(lab: PanelLab, panel: 
     lab.clock.advance(3.0)
     lab.frame()
     assert not panel.pause.isEnabled()
+    assert panel.title.text() == "Adaptation, as of 3 s ago"
+    assert {value.objectName() for value in panel.values.values()} == {"muted"}
     lab.live()
     lab.frame()
     assert panel.pause.isEnabled()
+    assert panel.title.text() == "Adaptation"
+    assert {value.objectName() for value in panel.values.values()} == {"strong"}
 
 
 def test_reset_in_words_asks_and_defaults_to_no(lab: PanelLab, monkeypatch: pytest.MonkeyPatch):
@@ -170,3 +176,14 @@ def test_what_came_before_the_first_status_is_told_from_the_beginning_of_the_ses
     lab.live()
     lab.frame(2)
     assert [line.split()[:2] for line in lab.window.adaptation.log.toPlainText().splitlines()] == [["65", "s"]]
+
+
+def test_what_is_decided_while_another_tab_is_seen_is_listed_too(lab: PanelLab):
+    lab.window.tabs.setCurrentIndex(0)
+    lab.live()
+    lab.event("adaptation-rollback", window=80, reason="probe")
+    lab.frame()
+    for number in range(6000):
+        lab.event("late", number=number)
+    lab.frame()
+    assert "rollback: probe" in lab.window.adaptation.log.toPlainText()

@@ -59,6 +59,37 @@ def test_an_error_in_a_slot_is_printed_and_is_exit_code_1():
     assert err.count("Traceback") == 1
 
 
+@pytest.mark.parametrize("where", ["draw", "take"])
+def test_no_emotion_is_seen_while_the_message_of_an_error_stands(where: str):
+    done = start(
+        f"""
+        class Box:
+            def __init__(self, parent, error):
+                self.parent = parent
+
+            def exec(self):
+                print("seen", self.parent.emotion.isVisible(), self.parent.windowTitle(), flush=True)
+
+        app.failure_box = Box
+        app.QGuiApplication = type("Screen", (app.QGuiApplication,), {{"platformName": staticmethod(lambda: "xcb")}})
+
+        def fail(*_):
+            raise ZeroDivisionError("in the third frame")
+
+        def after(window):
+            if frames == 2:
+                assert window.emotion.isVisible()
+            if frames == 3:
+                if {where!r} == "draw":
+                    fail()
+                app.Mailbox.take = fail
+        """
+    )
+    out, err = done.communicate(timeout=60)
+    assert out.splitlines() == ["seen False FAILED - rtemo dashboard", "code 1"]
+    assert err.count("Traceback") == 1
+
+
 def test_a_window_that_is_closed_ends_the_process_well():
     done = start(
         """

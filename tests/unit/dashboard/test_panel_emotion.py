@@ -46,6 +46,12 @@ def test_the_spread_is_told_where_a_view_is_missing(lab: PanelLab):
     lab.live(window=window_state(label="positive", spread=0.07, missing={"eye": "no stream"}))
     lab.say(available=(True, False, True))
     assert shown(lab)[:2] == ("positive", "50 %  ± 7")
+    # The next window's is not known before the next status.
+    lab.clock.advance(1.0)
+    lab.say(available=(True, False, True))
+    assert shown(lab)[:2] == ("positive", "50 %  ± …")
+    lab.live(window=window_state(label="positive", spread=0.12))
+    assert shown(lab)[:2] == ("positive", "50 %  ± 12")
 
 
 def test_without_any_sensor_it_is_no_emotion_though_there_are_probabilities(lab: PanelLab):
@@ -134,3 +140,17 @@ def test_the_same_emotion_is_not_painted_again(lab: PanelLab, monkeypatch: pytes
     lab.say(ago_s=-1.0, probabilities=(0.6, 0.2, 0.2))
     lab.frame()
     assert painted == [1]
+
+
+def test_a_prediction_that_lies_ahead_is_not_felt_and_those_that_follow_are(lab: PanelLab):
+    lab.live()
+    lab.say(ago_s=-900.0, probabilities=(0.9, 0.05, 0.05))
+    assert not shown(lab)[2]
+    lab.say()
+    assert shown(lab) == ("positive", "50 %", True)
+
+
+def test_where_the_clock_was_set_back_the_newest_prediction_is_none_of_now(lab: PanelLab):
+    lab.say(ago_s=-900.0)
+    lab.live()
+    assert shown(lab) == ("no prediction", "", False)

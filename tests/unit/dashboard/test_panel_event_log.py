@@ -102,6 +102,18 @@ def test_what_came_before_the_first_status_is_told_from_the_beginning_of_the_ses
     lab.window.tabs.setCurrentIndex(4)
     lab.state.take(EventsSeen((EventSeen(1105.0, "session-start", {}),)))
     lab.frame()
+    # Nobody knows yet how long after its beginning.
+    assert [line.split()[:3] for line in lab.window.events.lines] == [["–", "s", "session-start"]]
     lab.live()
     lab.frame(2)
     assert [line.split()[:3] for line in lab.window.events.lines] == [["65.00", "s", "session-start"]]
+
+
+def test_what_is_not_routine_is_seen_however_much_routine_there_was(lab: PanelLab, log: EventLogPanel):
+    lab.event("annotation", text="coughs")
+    for number in range(6000):
+        lab.event("adaptation-skip", number=number)
+    log.routine.setChecked(True)
+    log.filter.setText("coughs")
+    lab.frame()
+    assert kinds(log) == ["annotation"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -73,11 +74,13 @@ def test_nothing_longer_than_a_session_takes_can_be_written(heard: PanelLab):
     assert len(heard.sent[0][1]) == MAX_ANNOTATION
 
 
-@pytest.mark.parametrize("how", ["nobody", "no operator", "silent", "ended"])
+@pytest.mark.parametrize("how", ["nobody", "not this one", "silent", "ended"])
 def test_where_nobody_listens_nothing_is_sent_and_what_is_written_stays(open_lab: Callable[..., PanelLab], how: str):
     lab = open_lab(nobody=how == "nobody")
     if how != "nobody":
-        lab.live(operators=() if how == "no operator" else ("lab",), ending=how == "ended")
+        # Another dashboard of this very machine may well be heard.
+        lab.heard = how != "not this one"
+        lab.live(ending=how == "ended")
     if how == "silent":
         lab.clock.advance(3.0)
     lab.frame()
@@ -96,6 +99,159 @@ def test_annotations_that_came_back_are_counted(heard: PanelLab):
     heard.event("annotation", text="movement", operator="lab")
     heard.frame()
     assert heard.window.annotations.said.text() == "1 noted"
+
+
+def warned(lab: PanelLab) -> str:
+    """What stands above the line, to be read from afar."""
+    warning = lab.window.annotations.warning
+    assert warning.isVisible() == bool(warning.text())
+    if warning.text():
+        assert pixels_of(picture(warning), DARK.critical) > 2000
+    return warning.text()
+
+
+def wait(lab: PanelLab, seconds: float) -> None:
+    for _ in range(round(4 * seconds)):
+        lab.clock.advance(0.25)
+        lab.live()
+        lab.frame()
+
+
+def note(lab: PanelLab, text: str) -> None:
+    lab.window.annotations.line.setText(text)
+    lab.window.annotations.write()
+
+
+def test_an_annotation_that_the_session_notes_is_done_with(heard: PanelLab):
+    note(heard, "coughs")
+    heard.press(Qt.Key.Key_F1)
+    heard.event("annotation", text=PRESETS[0], operator="lab")
+    heard.event("annotation", text="coughs", operator="lab")
+    wait(heard, 10.0)
+    assert warned(heard) == ""
+    assert heard.window.annotations.line.text() == ""
+
+
+@pytest.mark.parametrize("said", [None, {"text": "coughs", "operator": "lab"}, {"text": "cough", "operator": "lab"}])
+def test_an_annotation_that_is_not_answered_for_is_said_to_be_missing_and_comes_back(
+    heard: PanelLab, said: dict[str, object] | None
+):
+    if said is not None and said["text"] == "coughs":
+        # The same was noted before.
+        heard.event("annotation", **said)
+        heard.clock.advance(5.0)
+        heard.live()
+    note(heard, "coughs")
+    if said is not None and said["text"] != "coughs":
+        heard.event("annotation", **said)
+    wait(heard, 2.5)
+    assert warned(heard) == ""
+    wait(heard, 1.0)
+    assert warned(heard) == "NOT NOTED: “coughs”: the session has not answered. Enter sends it again"
+    assert heard.window.annotations.line.text() == "coughs"
+    heard.window.annotations.line.setFocus()
+    heard.press(Qt.Key.Key_Return)
+    assert heard.sent == [("annotate", "coughs")] * 2
+    heard.event("annotation", text="coughs", operator="lab")
+    wait(heard, 5.0)
+    assert warned(heard) == ""
+    assert heard.window.annotations.line.text() == ""
+
+
+def test_one_that_the_feed_could_not_send_comes_back_at_once_with_the_reason(heard: PanelLab):
+    note(heard, "a\x07b")
+    heard.event("dashboard-refused", what="pause", reason="x")
+    heard.event("dashboard-refused", what="annotate", reason="<b>nobody</b>\n", text=r"a\x07b")
+    heard.frame()
+    assert warned(heard) == r"NOT NOTED: “a\x07b”: <b>nobody</b>\n. Enter sends it again"
+    assert heard.window.annotations.line.text() == "a\x07b"
+
+
+def test_what_the_session_refuses_is_said_with_its_reason(heard: PanelLab):
+    heard.press(Qt.Key.Key_F1)
+    heard.event("command-refused", hostname="another", reason="its token", commands=1)
+    heard.event("command-refused", hostname=socket.gethostname(), reason="its stamp is 61 s ago", commands=1)
+    wait(heard, 4.0)
+    assert warned(heard).startswith(f"NOT NOTED: “{PRESETS[0]}”: the session refused it: its stamp is 61 s ago")
+
+
+def test_several_that_were_lost_come_back_one_after_the_other(heard: PanelLab):
+    for number in (1, 2, 3):
+        note(heard, f"note {number}")
+    heard.window.annotations.line.setText("half a sent")
+    wait(heard, 4.0)
+    bar = heard.window.annotations
+    # What is being written is not touched.
+    assert bar.line.text() == "half a sent"
+    assert warned(heard) == "NOT NOTED: “note 1” and 2 more: the session has not answered"
+    bar.line.clear()
+    for number in (1, 2):
+        heard.frame()
+        assert bar.line.text() == f"note {number}"
+        bar.write()
+    heard.frame()
+    # Who wants one no more takes it out.
+    assert bar.line.text() == "note 3"
+    bar.line.clear()
+    heard.frame()
+    assert warned(heard) == ""
+    assert heard.sent[3:] == [("annotate", "note 1"), ("annotate", "note 2")]
+
+
+def test_one_that_is_noted_late_is_not_asked_for_again(heard: PanelLab):
+    note(heard, "coughs")
+    note(heard, "yawns")
+    wait(heard, 4.0)
+    heard.event("annotation", text="coughs", operator="lab")
+    heard.frame()
+    assert heard.window.annotations.line.text() == "yawns"
+    heard.event("annotation", text="yawns", operator="lab")
+    heard.frame()
+    assert heard.window.annotations.line.text() == ""
+    assert warned(heard) == ""
+
+
+def test_what_was_begun_for_one_session_does_not_go_to_another_unnoticed(heard: PanelLab):
+    bar = heard.window.annotations
+    heard.press(Qt.Key.Key_N)
+    QTest.keyClicks(bar.line, "half a")
+    heard.other_session(token="t2")
+    heard.live()
+    heard.frame()
+    assert warned(heard).startswith("What is written was begun before another was shown")
+    # Who goes on writing has not seen it.
+    QTest.keyClicks(bar.line, " sentence")
+    heard.press(Qt.Key.Key_Return)
+    assert heard.sent == []
+    assert bar.line.text() == "half a sentence"
+    assert warned(heard) == "Enter once more notes it in another"
+    # Yet another one is not meant by that.
+    heard.other_session(token="t3", session="a third")
+    heard.live()
+    heard.frame()
+    heard.press(Qt.Key.Key_Return)
+    assert heard.sent == []
+    heard.press(Qt.Key.Key_Return)
+    assert (heard.sent, heard.sent_to) == ([("annotate", "half a sentence")], ["t3"])
+    heard.frame()
+    assert warned(heard) == ""
+    QTest.keyClicks(bar.line, "new")
+    heard.press(Qt.Key.Key_Return)
+    assert heard.sent[-1] == ("annotate", "new")
+
+
+def test_what_was_on_its_way_to_a_session_that_is_left_comes_back_and_is_asked_about(heard: PanelLab):
+    note(heard, "coughs")
+    heard.other_session(token="t2")
+    heard.live()
+    heard.frame()
+    bar = heard.window.annotations
+    assert bar.line.text() == "coughs"
+    assert warned(heard).startswith("NOT NOTED: “coughs”: another session is shown now. What is written was begun")
+    bar.write()
+    assert len(heard.sent) == 1
+    bar.write()
+    assert (heard.sent[1:], heard.sent_to[1:]) == ([("annotate", "coughs")], ["t2"])
 
 
 def test_where_there_is_little_room_presets_are_called_by_their_keys(heard: PanelLab):

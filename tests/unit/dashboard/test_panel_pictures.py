@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from rtemo.dashboard.messages import Attached, SamplesSeen, StatusSeen, StreamGone, StreamOpened
 from rtemo.dashboard.theme import LIGHT
+from rtemo.dashboard.topography import Topography
 from rtemo.telemetry import ViewLayout
 
 pytestmark = pytest.mark.gui
@@ -335,3 +336,82 @@ def test_the_spectrum_of_another_session_is_taken_away(lab: PanelLab):
     assert len(lab.window.spectrum.curve.xData) == 0
     assert lab.window.spectrum.channels.count() == 0
     assert lab.window.spectrum.note.text() == "no signal yet"
+
+
+def at_the_same_moment(lab: PanelLab) -> None:
+    """Another session on the same machine, whose streams are there and have said nothing yet."""
+    lab.window.tabs.setCurrentIndex(4)
+    lab.other_session()
+    lab.live()
+    lab.open_streams()
+    lab.window.tabs.setCurrentIndex(1)
+    lab.frame()
+
+
+def test_the_map_of_another_session_does_not_stand_at_the_same_moment(scalp: PanelLab):
+    at_the_same_moment(scalp)
+    assert scalp.window.scalp.maps == {}
+    assert scalp.window.scalp._bands["alpha"][1].image is None
+
+
+def test_the_spectrum_of_another_session_does_not_stand_at_the_same_moment(scalp: PanelLab):
+    assert len(scalp.window.spectrum.curve.xData) > 0
+    at_the_same_moment(scalp)
+    assert len(scalp.window.spectrum.curve.xData) == 0
+
+
+def test_a_session_whose_clock_is_not_known_yet_has_no_map_of_the_one_before(scalp: PanelLab):
+    scalp.window.tabs.setCurrentIndex(4)
+    scalp.other_session()
+    scalp.open_streams()
+    scalp.window.tabs.setCurrentIndex(1)
+    scalp.frame()
+    assert scalp.window.scalp.maps == {}
+    assert len(scalp.window.spectrum.curve.xData) == 0
+
+
+def test_the_same_moment_of_another_session_is_drawn_at_once(scalp: PanelLab):
+    before = scalp.window.scalp.maps["beta"]
+    scalp.other_session()
+    scalp.live()
+    scalp.open_streams()
+    stamps = scalp.session_s - np.arange(1250)[::-1] / 250
+    scalp.samples("view:eeg", 5, np.sin(2 * np.pi * 20 * stamps)[:, None] * np.full(8, 50.0))
+    scalp.frame()
+    assert np.nanmean(scalp.window.scalp.maps["beta"]) > np.nanmean(before) + 10
+    curve = scalp.window.spectrum.curve
+    assert curve.xData[curve.yData.argmax()] == pytest.approx(20, abs=0.6)
+
+
+def test_a_map_that_takes_long_keeps_no_dashboard_alive_and_no_other_is_begun_beside_it(
+    lab: PanelLab, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+):
+    may_end = threading.Event()
+    begun: list[tuple[str, ...]] = []
+
+    def slow(labels: tuple[str, ...]) -> Topography:
+        begun.append(labels)
+        may_end.wait(20)
+        return Topography(labels, size=8)
+
+    monkeypatch.setattr("rtemo.dashboard.scalp.Topography", slow)
+    lab.live()
+    turn_to(lab, 2)
+    lab.frame()
+    (worker,) = (thread for thread in threading.enumerate() if thread.name.startswith("rtemo-scalp"))
+    assert worker.daemon
+    other = VIEWS[0].model_copy(update={"channels": EEG[1:]})
+    lab.other_session(views=(other, *VIEWS[1:]))
+    lab.live()
+    lab.frame(3)
+    assert begun == [EEG]
+    may_end.set()
+    qtbot.waitUntil(lambda: (lab.frame(), begun == [EEG, EEG[1:]])[1], timeout=20_000)
+
+
+def test_after_the_window_is_closed_no_map_is_begun(lab: PanelLab):
+    lab.live()
+    turn_to(lab, 2)
+    lab.window.close()
+    lab.window.scalp.refresh(lab.state)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("rtemo-scalp")]

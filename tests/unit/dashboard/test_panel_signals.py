@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from dashboard_words import stream
-from panel_lab import EEG, PanelLab, window_state
+from panel_lab import EEG, VIEWS, PanelLab, picture, pixels_of, window_state
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from rtemo.dashboard.messages import Attached, SamplesSeen, StreamGone, StreamOpened
+from rtemo.dashboard.messages import Attached, QualitySeen, SamplesSeen, StreamGone, StreamOpened
+from rtemo.dashboard.signals import _median
+from rtemo.dashboard.theme import DARK
 
 pytestmark = pytest.mark.gui
 
@@ -242,3 +244,80 @@ def test_rows_get_the_height_of_the_stream_that_is_shown(signals: PanelLab):
     signals.window.signals.streams.setCurrentIndex(0)
     signals.frame()
     assert signals.window.signals.where.text() == before
+
+
+def judge(lab: PanelLab, *scores: float) -> None:
+    names = tuple(f"eeg:{label}" for label in EEG)
+    lab.state.take(QualitySeen(names, np.array([lab.session_s]), np.array([scores])))
+    lab.frame()
+
+
+def test_the_quality_of_each_channel_stands_beside_its_name(signals: PanelLab):
+    names = signals.window.signals.names
+    before = names.width()
+    assert pixels_of(picture(names), DARK.good) == 0
+    judge(signals, 1.0, 0.84, 0.5, 0.49, 0.0, np.nan, 1.0, 1.0)
+    assert names.scores == (1.0, 0.8, 0.5, 0.4, 0.0, None, 1.0, 1.0)
+    assert names.width() > before
+    judge(signals, *[1.0] * 8)
+    whole = pixels_of(picture(names), DARK.good)
+    judge(signals, *[0.5] * 8)
+    assert pixels_of(picture(names), DARK.good) == pytest.approx(whole / 2, rel=0.1)
+    judge(signals, *[0.2] * 8)
+    assert pixels_of(picture(names), DARK.good) == 0
+    assert pixels_of(picture(names), DARK.critical) > 50
+    # Of the channels that are seen.
+    top, height = names._places()
+    assert names.hint(top + 2.5 * height) == "<span>F3: quality 20 %</span>"
+    assert names.hint(-5.0) == ""
+    assert names.hint(1e5) == ""
+
+
+def test_a_quality_that_is_not_of_now_is_not_shown(signals: PanelLab):
+    names = signals.window.signals.names
+    judge(signals, *[0.8] * 8)
+    assert names.scores == (0.8,) * 8
+    signals.state.take(StreamGone("view:eeg"))
+    signals.frame()
+    assert names.scores == (None,) * 8
+    assert names.hint(names._places()[0] + 1) == ""
+    signals.state.take(StreamOpened("view:eeg", EEG, ("uV",) * 8, 250.0))
+    signals.frame()
+    assert names.scores == (0.8,) * 8
+    signals.clock.advance(5.0)
+    signals.frame()
+    assert names.scores == (None,) * 8
+    signals.live()
+    signals.window.signals.streams.setCurrentIndex(2)
+    signals.frame()
+    assert names.scores == (None, None)
+
+
+def test_a_channel_of_two_views_is_as_good_as_the_worse_of_them_says(open_lab: Callable[..., PanelLab]):
+    lab = open_lab(views=(*VIEWS, VIEWS[0].model_copy(update={"name": "left", "channels": EEG[:1]})))
+    lab.live()
+    lab.open_streams()
+    lab.samples("view:eeg", 2)
+    scores = np.array([[0.9, 0.3]])
+    lab.state.take(QualitySeen(("eeg:Fp1", "left:Fp1"), np.array([lab.session_s]), scores))
+    lab.frame()
+    assert lab.window.signals.names.scores[:2] == (0.3, None)
+
+
+def test_a_name_that_would_be_markup_is_none_in_its_hint(lab: PanelLab):
+    lab.live()
+    lab.state.take(StreamOpened("view:eeg", ("<b>x</b>\x1b",), ("uV",), 250.0))
+    lab.samples("view:eeg", 2, np.ones((500, 1)))
+    lab.state.take(QualitySeen((r"eeg:<b>x</b>\x1b",), np.array([lab.session_s]), np.array([[1.0]])))
+    lab.frame()
+    assert lab.window.signals.names.hint(100.0) == r"<span>&lt;b&gt;x&lt;/b&gt;\x1b: quality 100 %</span>"
+
+
+def test_the_middle_of_a_trace_is_the_median_of_what_came():
+    values = np.random.default_rng(0).normal(size=(40, 63)).astype(np.float32)
+    values[np.random.default_rng(1).random(values.shape) < 0.5] = np.nan
+    values[:2] = np.nan
+    values[1, 7] = 5.0
+    found = _median(values)
+    assert found[:2].tolist() == [0.0, 5.0]
+    np.testing.assert_allclose(found[2:], np.nanmedian(values[2:], axis=1), rtol=1e-6)

@@ -89,7 +89,7 @@ def test_bars_are_as_long_as_weights_up_to_one(lab: PanelLab):
     lab.live(streams=(stream(),))
     lengths = []
     for number, weight in enumerate((0.25, 0.5, 0.8, 1.0)):
-        lab.say(ago_s=-float(number), weights=(weight, 0.0, 0.0))
+        lab.say(ago_s=-0.3 * number, weights=(weight, 0.0, 0.0))
         lengths.append((image(lab) == (217, 140, 179)).all(axis=2).any(axis=0).sum())
     assert DARK.views[0] == "#d98cb3"
     assert np.allclose(np.array(lengths) / lengths[-1], (0.25, 0.5, 0.8, 1.0), atol=0.02)
@@ -180,3 +180,19 @@ def test_a_session_that_is_over_or_gone_has_no_live_tile(lab: PanelLab):
     assert tiles(lab)["view:eeg"].state == "live"
     lab.live(ending=True)
     assert {tile.state for tile in tiles(lab).values()} == {"unknown"}
+
+
+def test_what_an_old_window_said_is_not_said_of_now(lab: PanelLab):
+    window = window_state(stop_s=lab.session_s - 5.0, quality={"eeg": 0.9}, bad={"eeg": {"F3": "flat"}})
+    lab.live(window=window)
+    lab.say(ago_s=5.0)
+    view = tiles(lab)["view:eeg"].views[0]
+    assert view.missing == "no window of now"
+    assert np.isnan([view.weight, view.coverage, view.quality]).all()
+    assert view.bad == 0
+
+
+def test_a_prediction_that_lies_ahead_is_none_of_now(lab: PanelLab):
+    lab.say(ago_s=-900.0)
+    lab.live()
+    assert np.isnan(tiles(lab)["view:eeg"].views[0].weight)

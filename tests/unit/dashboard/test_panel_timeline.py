@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from panel_lab import PanelLab, picture, pixels_of, row
+from panel_lab import PanelLab, picture, pixels, pixels_of, row
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
+from rtemo.dashboard.bars import MOST_BARS, bars_of
 from rtemo.dashboard.messages import Attached, EventSeen, EventsSeen, MarkersSeen, PredictionsSeen
+from rtemo.dashboard.strokes import Strokes
 from rtemo.dashboard.theme import DARK
 from rtemo.dashboard.timeline import SPAN_S
 
@@ -26,6 +28,14 @@ def plotted(lab: PanelLab, name: str) -> np.ndarray:
     """What is painted of a plot, without its axes."""
     box = lab.window.timeline.plots[name].getViewBox().sceneBoundingRect().toRect()
     return picture(lab.window.timeline.graphics)[box.top() : box.bottom(), box.left() : box.right()]
+
+
+def on_screen(lab: PanelLab) -> np.ndarray:
+    """What stands on the screen of the plots, painted in however many pieces; a widget that is grabbed is not."""
+    graphics = lab.window.timeline.graphics
+    at = graphics.mapTo(lab.window, QPoint(0, 0))
+    seen = lab.window.screen().grabWindow(lab.window.winId(), at.x(), at.y(), graphics.width(), graphics.height())
+    return pixels(seen)
 
 
 def columns(lab: PanelLab, name: str, colour: str) -> np.ndarray:
@@ -171,8 +181,7 @@ def test_trials_markers_and_annotations_are_drawn_in(lab: PanelLab):
     lane = painted[: painted.shape[0] // 12]
     assert pixels_of(lane, DARK.classes[0]) > 100
     assert pixels_of(lane, DARK.classes[1]) > 100
-    said = [text.toPlainText() for text in lab.window.timeline._texts if text.isVisible()]
-    assert said == ["negative", "neutral", "cap <b>touched</b>"]
+    assert lab.window.timeline._texts.shown == ["negative", "neutral", "cap <b>touched</b>"]
 
 
 def test_another_session_begins_with_an_empty_picture(lab: PanelLab):
@@ -193,17 +202,133 @@ def test_an_hour_is_drawn_with_a_bounded_number_of_bars(lab: PanelLab):
     assert 300 < lab.window.timeline.strokes["p"].count < 4 * 1000
 
 
+@pytest.mark.parametrize("hole_s", [5.0, 11.0, 30.0])
+def test_a_gap_is_seen_where_many_windows_share_a_bar(lab: PanelLab, hole_s: float):
+    lab.watch(1800, probabilities=(0.0, 0.0, 1.0))
+    lab.clock.advance(hole_s)
+    lab.watch(1700, probabilities=(0.0, 0.0, 1.0))
+    timeline = lab.window.timeline
+    timeline.span_s = 3600.0
+    lab.frame(2)
+    assert 300 < timeline.strokes["p"].count <= 3 * MOST_BARS
+    ages = columns(lab, "p", DARK.classes[2])
+    low, high = timeline.visible_range
+    pixel_s = (high - low) / plotted(lab, "p").shape[1]
+    inside = (ages > 1700 + pixel_s) & (ages < 1700 + hole_s - pixel_s)
+    assert not inside.any()
+    wide_s = np.diff(np.sort(ages)).max()
+    assert wide_s == pytest.approx(hole_s + pixel_s, abs=1.5 * pixel_s)
+    # And nothing else is left out.
+    assert len(ages) * pixel_s == pytest.approx(3500, abs=10 * pixel_s)
+
+
+def test_a_line_does_not_bridge_a_gap_either(lab: PanelLab):
+    lab.watch(1800)
+    lab.clock.advance(20)
+    lab.watch(1700)
+    lab.window.timeline.span_s = 3600.0
+    lab.frame(2)
+    ages = columns(lab, "w", DARK.views[0])
+    assert not ((ages > 1704) & (ages < 1716)).any()
+    assert ((ages > 1) & (ages < 1699)).sum() > 300
+
+
+def test_holes_everywhere_make_no_more_bars_than_can_be_seen():
+    stop_s = np.arange(0.0, 40_000.0, 2.0)
+    found = bars_of(stop_s, 0.0, 40_000.0, 1.0)
+    assert len(found.at) <= 5 * MOST_BARS
+    assert (found.left < found.right).all()
+    assert (found.left[1:] >= found.right[:-1]).all()
+    few = bars_of(stop_s[:100], 0.0, 300.0, 1.0)
+    np.testing.assert_array_equal(few.right - few.left, 1.0)
+    # A hop that is not what windows do: bars lie beside each other.
+    wrong = bars_of(stop_s[:100], 0.0, 300.0, 3600.0)
+    assert (wrong.left[1:] >= wrong.right[:-1]).all()
+    assert len(bars_of(stop_s[:0], 0.0, 300.0, 1.0).at) == 0
+
+
+def test_a_bar_stays_the_same_wherever_the_edge_lies():
+    stop_s = np.arange(0.0, 4000.0)
+    one, other = bars_of(stop_s, 0.0, 3600.0, 1.0), bars_of(stop_s, 7.0, 3607.0, 1.0)
+    inside = (one.left > 20) & (one.right < 3500)
+    assert inside.sum() > 800
+    assert set(one.right[inside]) <= set(other.right)
+
+
+def test_a_new_window_is_drawn_one_plot_a_frame(lab: PanelLab, monkeypatch: pytest.MonkeyPatch):
+    lab.watch(30)
+    lab.frame(6)
+    drawn: list[list[str]] = []
+    put = Strokes.put
+
+    def watched(strokes: Strokes, *said: object, **how: object) -> None:
+        drawn[-1] += [name for name, of in lab.window.timeline.strokes.items() if of is strokes]
+        put(strokes, *said, **how)
+
+    monkeypatch.setattr(Strokes, "put", watched)
+    lab.clock.advance(1.0)
+    lab.say()
+    lab.live()
+    for _ in range(7):
+        drawn.append([])
+        lab.frame()
+    assert max(map(len, drawn)) == 1
+    assert [name for frame in drawn for name in frame] == ["p", "c", "w", "there"]
+
+
+def test_what_has_come_while_nobody_looked_is_drawn_at_once(lab: PanelLab):
+    lab.watch(60)
+    lab.frame(6)
+    low = lab.window.timeline.visible_range[0]
+    lab.watch(3)
+    lab.frame()
+    assert lab.window.timeline.visible_range[0] == low
+    assert columns(lab, "p", DARK.classes[2]).min() < 1.0
+    assert columns(lab, "there", DARK.views[0]).min() < 1.0
+
+
+def test_the_picture_stands_between_steps_and_only_its_end_is_painted_anew(lab: PanelLab):
+    """The same picture comes of pieces as of one piece."""
+    lab.watch(100)
+    lab.frame(6)
+    for number in range(25):
+        lab.clock.advance(1.0)
+        lab.say(
+            probabilities=(0.6, 0.3, 0.1) if number % 2 else (0.1, 0.1, 0.8),
+            available=(True, number % 5 > 1, True),
+            weights=(0.1 * (number % 7), 0.3, 0.2),
+        )
+        if number == 9:
+            lab.state.take(MarkersSeen("markers", np.array([lab.session_s - 30]), ("clip/negative",)))
+        lab.live()
+        lab.frame(6)
+    in_pieces = on_screen(lab)
+    assert pixels_of(in_pieces, DARK.classes[0]) > 1000
+    lab.window.timeline.follow()
+    lab.window.timeline.graphics.viewport().update()
+    lab.frame()
+    np.testing.assert_array_equal(on_screen(lab), in_pieces)
+    seen = set()
+    for _ in range(12):
+        lab.watch(1)
+        lab.frame(6)
+        low, high = lab.window.timeline.visible_range
+        assert lab.session_s <= high
+        seen.add(low)
+    assert 2 <= len(seen) <= 4
+
+
 def test_without_change_nothing_is_drawn_anew(lab: PanelLab, monkeypatch: pytest.MonkeyPatch):
     lab.watch(30)
     lab.frame(3)
     drawn = []
     draw = lab.window.timeline._draw
-    monkeypatch.setattr(lab.window.timeline, "_draw", lambda *of: (drawn.append(1), draw(*of)))
+    monkeypatch.setattr(lab.window.timeline, "_draw", lambda name, *of: (drawn.append(name), draw(name, *of)))
     lab.frame(3)
     assert drawn == []
     lab.watch(1)
-    lab.frame()
-    assert drawn == [1]
+    lab.frame(7)
+    assert drawn == ["p", "c", "w", "there"]
 
 
 @pytest.mark.parametrize("scale", [0.75, 1.0, 2.0])

@@ -61,11 +61,54 @@ def test_a_feed_that_failed_is_an_alarm(lab: PanelLab):
     assert lab.window.alarms.texts[0] == "✕  The dashboard hears nothing: OSError: no multicast here"
 
 
+def test_a_window_that_has_failed_shows_nothing_and_obeys_no_key(lab: PanelLab):
+    lab.open_streams()
+    lab.watch(20)
+    lab.frame()
+    lab.window.blank()
+    QApplication.processEvents()
+    assert lab.window.windowTitle().startswith("FAILED")
+    # Not a letter of what was shown.
+    assert len(np.unique(picture(lab.window).reshape(-1, 3), axis=0)) == 1
+    for key in (Qt.Key.Key_F1, Qt.Key.Key_Question):
+        lab.press(key)
+    assert lab.sent == []
+    assert not lab.window.help.isVisible()
+
+
+def test_a_key_reaches_the_session_that_was_drawn_and_not_one_that_nobody_has_seen(lab: PanelLab):
+    lab.live()
+    lab.frame()
+    lab.press(Qt.Key.Key_F1)
+    lab.other_session(token="t2")
+    lab.press(Qt.Key.Key_F2)
+    lab.live()
+    lab.frame()
+    lab.press(Qt.Key.Key_F3)
+    assert lab.sent_to == ["t1", "t1", "t2"]
+
+
+def test_a_reset_that_was_said_yes_to_is_not_for_a_session_that_came_meanwhile(lab: PanelLab):
+    lab.live()
+    lab.frame()
+
+    def another_comes(parent: QWidget) -> bool:
+        lab.other_session(token="t2")
+        lab.live()
+        lab.frame()
+        return True
+
+    object.__setattr__(lab.window._ports, "confirm", another_comes)
+    lab.press(Qt.Key.Key_R, CONTROL)
+    assert lab.sent == []
+    assert lab.window.note.text() == "nothing was reset: another session is shown now"
+
+
 def test_sessions_on_the_network_can_be_chosen(lab: PanelLab):
     lab.state.take(Sessions(("sub-02", "<b>sub-01</b>\x1b")))
     lab.frame()
     sessions = lab.window.sessions
-    assert [sessions.itemText(at) for at in range(3)] == ["the newest session", "sub-02", r"<b>sub-01</b>\x1b"]
+    assert [sessions.itemText(at) for at in range(3)] == ["any, the newest first", "sub-02", r"<b>sub-01</b>\x1b"]
     sessions.setFocus()
     lab.press(Qt.Key.Key_Down)
     lab.press(Qt.Key.Key_Down)
@@ -482,7 +525,7 @@ def seen_by_keys(lab: PanelLab) -> dict[str, Callable[[], object]]:
         "PgDown": row,
         "+": row,
         "-": row,
-        "P": lambda: list(lab.sent),
+        "Ctrl+P": lambda: list(lab.sent),
         "Ctrl+R": lambda: list(lab.sent),
         "Ctrl+F": window.events.filter.hasFocus,
         "Ctrl+S": note,
@@ -534,7 +577,7 @@ def test_a_frame_without_news_puts_nothing_into_any_plot(lab: PanelLab):
         if lab.window.scalp._made is not None:
             # That the maps are ready would be news.
             lab.window.scalp._made.result(timeout=20)
-        lab.frame(2)
+        lab.frame(5)
         with pytest.MonkeyPatch.context() as watched:
             put = what_is_put(watched)
             lab.frame(3)

@@ -60,6 +60,15 @@ def test_where_nobody_is_to_be_listened_to_nobody_is() -> None:
     operators = Operators("s", "t", clock=VirtualClock(0.0), model=Model(), take=print, wanted=False)
     operators.start()
     assert operators._listener._watcher.ident is None
-    assert operators.hostnames() == ()
+    assert operators.hostnames() == operators.source_ids() == ()
     operators.stop()
     operators.finish()
+
+
+def test_operators_are_told_by_machine_and_by_stream(
+    made: tuple[Operators, Model, list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operators, _, _ = made
+    monkeypatch.setattr(type(operators._listener), "operators", (("desk", "one"), ("desk", "two")))
+    assert operators.hostnames() == ("desk", "desk")
+    assert operators.source_ids() == ("one", "two")

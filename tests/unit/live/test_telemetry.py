@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +15,11 @@ import pytest
 from rtemo.adaptation.account import AdaptationStatus
 from rtemo.config import parse_configuration
 from rtemo.health import Health
-from rtemo.live import telemetry as telemetry_module
+from rtemo.live import disk as disk_module
+from rtemo.live.disk import DiskWatch, free_bytes
 from rtemo.live.gather import StreamStatus
 from rtemo.live.status import LiveStatus
-from rtemo.live.telemetry import Telemetry, free_bytes, seconds_left, session_layout
+from rtemo.live.telemetry import Telemetry, seconds_left, session_layout
 from rtemo.outputs.lsl import _as_json
 from rtemo.outputs.recording import RecorderStatus
 from rtemo.telemetry import SessionLayout, SessionStatus
@@ -49,7 +51,8 @@ class Kept(list):
 
 def told(status: LiveStatus, *, ending: bool = False, operators: tuple[str, ...] = ()) -> SessionStatus:
     kept = Kept()
-    Telemetry(kept, Path.cwd(), lambda: operators).tell(status, ending=ending)
+    ids = tuple(f"{hostname}-1" for hostname in operators)
+    Telemetry(kept, Path.cwd(), lambda: operators, operator_ids=lambda: ids).tell(status, ending=ending)
     return kept[0]
 
 
@@ -86,6 +89,7 @@ def test_adaptation_and_operators_are_said_as_they_are() -> None:
     adaptation = AdaptationStatus("guarded", "", 5, 4, 3, True, True, 2, 1, 0.5, "drift", 6, 7)
     status = told(replace(STANDS, adaptation=adaptation), ending=True, operators=("desk", "lab"))
     assert (status.operators, status.ending) == (("desk", "lab"), True)
+    assert status.operator_ids == ("desk-1", "lab-1")
     said = status.adaptation.model_dump()
     assert said == {
         "mode": "guarded",
@@ -113,6 +117,14 @@ def test_names_as_long_as_a_sender_likes_fit() -> None:
     assert status.operators == (LONG[:500],)
 
 
+def asked_of(disk: DiskWatch, now_s: float) -> int | None:
+    """The last answer, once the one that is owed has come."""
+    answer = disk.free(now_s)
+    if disk._looking is not None:
+        disk._looking.join()
+    return answer
+
+
 def test_the_disk_is_looked_at_now_and_then_and_lasts_as_it_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
 
@@ -120,18 +132,39 @@ def test_the_disk_is_looked_at_now_and_then_and_lasts_as_it_filled(monkeypatch: 
         looked.append(folder)
         return SimpleNamespace(free=1_000_000)
 
-    monkeypatch.setattr(telemetry_module.shutil, "disk_usage", usage)
+    monkeypatch.setattr(disk_module.shutil, "disk_usage", usage)
+    disk = DiskWatch(Path("folder"))
+    answers = [asked_of(disk, 1000.0 + step / 4) for step in range(9)]
+    assert looked == [Path("folder")] * 3
+    assert answers[1:] == [1_000_000] * 8
     kept = Kept()
     telemetry = Telemetry(kept, Path("folder"), lambda: ())
-    for step in range(9):
-        telemetry.tell(replace(STANDS, now_s=1000.0 + step / 4))
-    assert looked == [Path("folder")] * 3
-    assert {(status.disk_free_bytes, status.disk_left_s) for status in kept} == {(1_000_000, 400.0)}
+    asked_of(telemetry._disk, 0.0)
+    telemetry.tell(STANDS)
+    assert (kept[0].disk_free_bytes, kept[0].disk_left_s) == (1_000_000, 400.0)
     nothing = replace(STANDS, recorder=RecorderStatus(0.0, 0, 0, 0, refused=False, failed=None))
     assert told(nothing).disk_free_bytes is None
     assert seconds_left(10**9, 50_000, 2.0) is None
     assert seconds_left(10**9, 0, 20.0) is None
     assert seconds_left(None, 50_000, 20.0) is None
+
+
+def test_a_disk_that_hangs_keeps_nobody_waiting_and_is_not_asked_twice() -> None:
+    answers, begun, go_on = iter([5, 6]), [], threading.Event()
+
+    def look(folder: Path) -> int:
+        begun.append(folder)
+        if len(begun) > 1:
+            assert go_on.wait(10)
+        return next(answers)
+
+    disk = DiskWatch(Path(), look)
+    asked_of(disk, 0.0)
+    assert [disk.free(float(second)) for second in range(1, 60)] == [5] * 59
+    assert len(begun) == 2
+    go_on.set()
+    asked_of(disk, 1.5)
+    assert disk.free(1.6) == 6
 
 
 def test_a_disk_that_does_not_answer_is_not_known(tmp_path: Path) -> None:
@@ -190,3 +223,48 @@ def test_the_usual_bands_are_said_too() -> None:
     layout = session_layout(config, {"eeg": "view:eeg"}, {"eeg": None}, session="s", token="t")
     assert list(layout.views[0].bands) == ["delta", "theta", "alpha", "beta", "gamma"]
     assert (layout.markers, layout.marker_labels, layout.marker_duration_s) == ("", {}, None)
+
+
+def test_what_is_no_number_is_not_said_and_ends_no_session() -> None:
+    stream = replace(STREAM, state=Health.LIVE, nominal_hz=math.inf, rate_hz=math.inf, age_s=0.0)
+    window = replace(WINDOW, quality={"eeg": np.array([np.inf, 0.5])})
+    recorder = RecorderStatus(math.inf, 50_000, 10, 3, refused=False, failed=None)
+    status = told(replace(STANDS, streams=[stream], window=window, recorder=recorder, age_p99_s=math.inf))
+    assert (status.streams[0].nominal_hz, status.streams[0].rate_hz) == (0.0, None)
+    assert (status.backlog_s, status.age_p99_s) == (0.0, None)
+    assert status.window is not None
+    assert status.window.quality == {"eeg": 0.5}
+
+
+def test_a_status_that_cannot_be_told_is_said_once_and_the_next_one_is_told() -> None:
+    class Broken(Kept):
+        broken = True
+
+        def write(self, status: SessionStatus) -> None:
+            if self.broken:
+                raise RuntimeError("no outlet")
+            super().write(status)
+
+    broken, said = Broken(), []
+    telemetry = Telemetry(broken, Path.cwd(), lambda: (), said.append)
+    telemetry.tell(STANDS)
+    telemetry.tell(STANDS, ending=True)
+    telemetry.tell(replace(STANDS, now_s="never"))
+    assert said == ["RuntimeError: no outlet"]
+    broken.broken = False
+    telemetry.tell(STANDS)
+    assert len(broken) == 1
+
+
+def test_where_nobody_is_named_it_is_logged_why_a_status_cannot_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    telemetry = Telemetry(Kept(), Path.cwd(), lambda: 1 / 0)
+    telemetry.tell(STANDS)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_spread_is_of_the_window_that_it_is_said_with() -> None:
+    half = np.array([0.5, 0.5])
+    prediction = Prediction(6, 6.0, 7.0, "calm", half, 0.125, half, half, np.array([True, False]), half, half, 0.01)
+    window = told(replace(STANDS, window=WINDOW, prediction=prediction)).window
+    assert window is not None
+    assert (window.label, window.spread) == ("calm", None)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from rtemo.clock import VirtualClock
-from rtemo.live.worker import MAX_LAG_S, ModelWorker
+from rtemo.live.worker import MAX_LAG_S, Asked, ModelWorker
 from rtemo.session import NO_LABEL, SKIPPED, WindowPredictor
 from rtemo.types import FeatureWindow, Prediction
 
@@ -221,3 +221,24 @@ def test_an_error_of_a_sink_reaches_the_session():
     made.offer([window(0)])
     made.stop()
     assert [str(error) for error in errors] == ["no"]
+
+
+def test_an_order_that_fails_is_refused_with_its_reason_and_windows_go_on():
+    class Broken:
+        def order(self, what, by):
+            raise RuntimeError("out of memory")
+
+        def say(self):
+            return False
+
+    predictor, sink, errors, refused = SlowPredictor(), Kept(), [], []
+    made = ModelWorker(
+        predictor, [sink], clock=VirtualClock(100.0), on_error=errors.append, on_skip=print, remembered=Broken()
+    )
+    made.start()
+    made.ask(Asked("reset", "desk", refused.append))
+    predictor.gate.release()
+    made.offer([window(0)])
+    made.stop()
+    assert refused == ["reset failed: RuntimeError: out of memory"]
+    assert ([p.index for p in sink], errors) == ([0], [])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtemo.clock import VirtualClock
 from rtemo.sources.lsl import command_check
-from rtemo.sources.lsl.command_check import Allowance, CommandCheck, Refusals, RefusedCommandError
+from rtemo.sources.lsl.command_check import Allowance, CommandCheck, OverRateError, Refusals, RefusedCommandError
 
 SESSION, TOKEN = "sub-01-ses-20260102T030405Z", "0123456789abcdef"
 NOW_S = 1000.0
@@ -88,7 +88,7 @@ def test_more_commands_than_anyone_gives_are_refused_and_memory_is_bounded(monke
     check = CommandCheck(SESSION, TOKEN, clock)
     for number in range(1, 21):
         check.check(said(number), NOW_S, "one")
-    with pytest.raises(RefusedCommandError, match="more than 2 commands a second"):
+    with pytest.raises(OverRateError, match="more than 2 commands a second"):
         check.check(said(21), NOW_S, "one")
     check.check(said(1), NOW_S, "two")
     clock.advance(0.6)

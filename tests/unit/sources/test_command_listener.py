@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,15 @@ import pytest
 
 from rtemo.clock import Measurement, VirtualClock
 from rtemo.sources.lsl import commands
-from rtemo.sources.lsl.commands import MOST_OPERATORS, MOST_REFUSED, UNSEEN_S, CommandListener
+from rtemo.sources.lsl.commands import (
+    LET_GO_S,
+    MOST_OPERATORS,
+    MOST_OVER_RATE,
+    MOST_REFUSED,
+    PER_S,
+    UNSEEN_S,
+    CommandListener,
+)
 from rtemo.sources.lsl.inlet import Pulled, StreamEndedError, StreamRefusedError, UnmeasuredError
 from rtemo.sources.lsl.matching import Visible
 from rtemo.telemetry import Command
@@ -158,20 +167,100 @@ def test_an_error_while_a_stream_is_opened_takes_no_place(heard: Heard, monkeypa
     assert heard.listener._operators == {}
 
 
-def test_garbage_is_counted_and_who_sends_nothing_else_is_let_go(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+class Slow(Sent):
+    """An inlet whose texts come so many seconds apart."""
+
+    clock: VirtualClock
+    apart_s: float
+
+    def pull(self, at_least: int, timeout_s: float) -> Pulled | None:
+        pulled = super().pull(at_least, timeout_s)
+        self.clock.advance(self.apart_s)
+        assert pulled is not None
+        return Pulled(pulled.stamps_s + self.clock.now_s() - NOW_S, None, pulled.rows)
+
+
+def slow(heard: Heard, apart_s: float, *texts: str) -> Slow:
+    inlet = Slow(*texts)
+    inlet.clock, inlet.apart_s = heard.clock, apart_s
+    return inlet
+
+
+def test_who_sends_nothing_but_garbage_is_let_go_for_a_while(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     inlet = sends(monkeypatch, Sent(*["{"] * (MOST_REFUSED + 50), said(1)))
     heard.meet(visible())
     heard.listener.finish()
     assert heard.done == []
-    assert len(inlet.texts) == 51
+    assert len(inlet.texts) == 50
     refused = [details for kind, details in heard.events if kind == "command-refused"]
     assert len(refused) <= 11
-    assert sum(details["commands"] for details in refused) == MOST_REFUSED  # type: ignore[misc]
+    assert sum(details["commands"] for details in refused) == MOST_REFUSED + 1  # type: ignore[misc]
     left = next(details for kind, details in heard.events if kind == "operator-left")
-    assert left == {"hostname": "far", "reason": f"{MOST_REFUSED} commands were refused"}
-    heard.clock.advance(1e6)
+    assert left == {"hostname": "far", "reason": f"more than {MOST_REFUSED} commands a minute were refused"}
+
+
+def test_who_was_let_go_is_heard_again_after_a_minute(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    sends(monkeypatch, Sent(*["{"] * (MOST_REFUSED + 1)))
     heard.meet(visible())
-    assert heard.kinds().count("operator-joined") == 1
+    sends(monkeypatch, slow(heard, 0.0, said(1)))
+    heard.clock.advance(LET_GO_S - 1)
+    heard.meet(visible())
+    assert heard.done == []
+    heard.clock.advance(2)
+    heard.meet(visible())
+    assert [what for what, *_ in heard.done] == ["annotate"]
+
+
+def test_a_few_refusals_a_minute_bar_nobody_however_many_there_were(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inlet = slow(heard, 1.1 * PER_S / MOST_REFUSED, *["{"] * (10 * MOST_REFUSED), said(1))
+    sends(monkeypatch, inlet)
+    heard.meet(visible())
+    assert inlet.texts == []
+    assert [what for what, *_ in heard.done] == ["annotate"]
+
+
+def test_a_key_that_is_held_down_bars_nobody_and_a_flood_does(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = slow(heard, 1 / 30, *(said(number) for number in range(1, 30 * 60 * 2)))
+    sends(monkeypatch, held)
+    heard.meet(visible())
+    assert held.texts == []
+    assert len(heard.done) < 300
+    flood = sends(monkeypatch, Sent(*(said(number) for number in range(10_000, 10_000 + 2 * MOST_OVER_RATE))))
+    heard.meet(visible("u2"))
+    assert 0 < len(flood.texts) < MOST_OVER_RATE
+
+
+def test_what_is_sent_in_the_last_moment_is_taken_before_the_session_listens_no_more(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LastMoment(Sent):
+        def pull(self, at_least: int, timeout_s: float) -> Pulled | None:
+            (operator,) = heard.listener._operators.values()
+            if not operator.stop.is_set():
+                # While this pull waits in vain, the session ends; then the command comes.
+                operator.stop.set()
+                return None
+            return super().pull(at_least, timeout_s)
+
+    inlet = sends(monkeypatch, LastMoment(said(1)))
+    heard.meet(visible())
+    assert [what for what, *_ in heard.done] == ["annotate"]
+    assert heard.events[-1] == ("operator-left", {"hostname": "far", "reason": "it was let go"})
+    assert inlet.closed
+
+
+def test_each_operator_is_named_by_its_machine_and_its_stream(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    sends(monkeypatch, Silent())
+    for uid in ("u1", "u2"):
+        heard.listener._meet(visible(uid, host="one-machine"), None, NOW_S)
+    until_s = time.monotonic() + 10
+    while len(heard.listener.operators) < 2:
+        assert time.monotonic() < until_s
+    assert heard.listener.operators == tuple(("one-machine", f"rtemo-command-{SESSION}-{uid}") for uid in ("u1", "u2"))
+    heard.listener.stop()
+    assert heard.listener.operators == ()
 
 
 @pytest.mark.parametrize(
