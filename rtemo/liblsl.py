@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rtemo.config import NetworkSettings
 from rtemo.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rtemo.config import NetworkSettings
 
 # liblsl's defaults take 0.64 s for a first clock measurement and ask the network every half second: too slow for a
 # stream that comes back. A probe every 10 ms and 30 ms of patience are plenty in one building.
@@ -52,7 +55,17 @@ def configuration_text(network: NetworkSettings, *, log_level: int = QUIET) -> s
 
 
 def configure(network: NetworkSettings) -> None:
-    """Set liblsl's configuration; must be called before anything else uses liblsl in this process.
+    """Set liblsl's configuration; must be called before anything else uses liblsl in this process. See `configure_by`.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    configure_by(configuration_text(network))
+
+
+def configure_by(text: str) -> None:
+    """Set liblsl's configuration by a text that `configuration_text` gave.
 
     Every file in `SEARCHED` is passed over from then on: rtemo's settings are those of its own configuration.
 
@@ -62,7 +75,6 @@ def configure(network: NetworkSettings) -> None:
         Another configuration is in force already in this process; liblsl reads it once only.
     """
     global _in_force  # liblsl's own configuration is global to the process
-    text = configuration_text(network)
     with _lock:
         if _in_force == text:
             return

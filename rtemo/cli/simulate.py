@@ -35,12 +35,19 @@ def simulate(
     duration: Annotated[
         float | None, typer.Option(min=0.1, max=1e7, help="Seconds; until it is stopped if not given.")
     ] = None,
-    devices: Annotated[str, typer.Option(help="Which devices, separated by commas.")] = "eeg,eye,pps,markers",
+    devices: Annotated[
+        str | None,
+        typer.Option(help="Which devices, separated by commas: eeg, eye, pps, markers; all.", show_default=False),
+    ] = None,
     trial: Annotated[float, typer.Option(min=1.0, max=3600.0, help="Seconds of a clip.")] = 15.0,
     rest: Annotated[float, typer.Option(min=0.0, max=3600.0, help="Seconds of the rest before each clip.")] = 3.0,
     effect: Annotated[float, typer.Option(min=0.0, max=10.0, help="How far the emotions lie apart.")] = 0.8,
     numbered: Annotated[
         bool, typer.Option("--numbered", help="The first channel of each device is the sample's number, exact to 2^24.")
+    ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="React to what `rtemo calibrate` shows instead of to clips of its own."),
     ] = False,
     own_clocks: Annotated[
         bool, typer.Option("--own-clocks/--one-clock", help="Whether each device has a clock of its own.")
@@ -54,16 +61,18 @@ def simulate(
 
     rtemo simulate lab.toml --fault "eye:drop@30+5,eeg:freeze@60+3,eeg:flat=Fp1@20+10"
 
+    rtemo simulate lab.toml --follow
+
     Faults are DEVICE:KIND[=VALUE][@START[+LENGTH]], in seconds: drop, kill, freeze, gap, burst, jitter=5ms,
     offset@120=-4000, stamps@60=0.5, rate@150=500, drift=2000ppm, newid, flat=Fp1, noise=Fp1, nan=Fp1, absent@0+9, twin.
     """
     from rtemo.config import load_configuration
-    from rtemo.devices.choice import check_devices, identities, marker_texts
+    from rtemo.devices.choice import chosen_devices, identities, marker_texts
     from rtemo.devices.supervisor import Simulation, SimulationPlan
     from rtemo.sources.faults import FOREVER, parse_faults
     from rtemo.sources.schedule import LaboratorySettings
 
-    chosen = check_devices(devices.split(","))
+    chosen = chosen_devices(devices, follow=follow)
     faults = parse_faults(",".join(fault or ()), chosen)
     loaded: Configuration | None = None if config is None else load_configuration(config)
     shown = {} if loaded is None else {"labels": tuple(loaded.labels), "texts": marker_texts(loaded)}
@@ -84,6 +93,7 @@ def simulate(
         {} if loaded is None else identities(loaded),
         FOREVER if duration is None else duration,
         own_clocks,
+        follow,
     )
     with interruptible(), Simulation(plan, say=say, warn=lambda line: warn([line])) as simulation:
         simulation.start()

@@ -9,6 +9,8 @@ from rtemo.config import Configuration, StreamSelector
 from rtemo.errors import ConfigurationError
 from rtemo.sources.laboratory import DEVICES, Laboratory
 
+MARKERS = "markers"
+
 
 def check_devices(names: Iterable[str]) -> tuple[str, ...]:
     """Devices by name, each once.
@@ -28,6 +30,32 @@ def check_devices(names: Iterable[str]) -> tuple[str, ...]:
             )
     if not chosen:
         raise ConfigurationError("--devices: names none.", cure=f"Known here: {', '.join(DEVICES)}.")
+    return chosen
+
+
+def chosen_devices(named: str | None, *, follow: bool) -> tuple[str, ...]:
+    """Devices of a simulation.
+
+    Parameters
+    ----------
+    named : str or None
+        Their names with commas between them; all that there are where it is not given.
+    follow : bool
+        Whether the participant reacts to what somebody else shows, who sends the markers then.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such device, none is named, or it would send other markers than those that are followed.
+    """
+    if named is None:
+        return tuple(device for device in DEVICES if not (follow and device == MARKERS))
+    chosen = check_devices(named.split(","))
+    if follow and MARKERS in chosen:
+        raise ConfigurationError(
+            "--devices markers: with --follow, the markers are those of who shows something.",
+            cure="Leave one of them out.",
+        )
     return chosen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,6 +108,7 @@ def device_actions(
     since_s: float = 0.0,
     until_s: float = FOREVER,
     shift_s: float = 0.0,
+    before: Callable[[float, float], bool] | None = None,
 ) -> Iterator[Action]:
     """Everything that one simulated device does, in the order of time; without end where `until_s` is infinite.
 
@@ -122,6 +123,9 @@ def device_actions(
         The stretch in which its process is there, seconds since the origin.
     shift_s : float
         Added to all stamps.
+    before : callable, optional
+        Called before samples are made, with the moment of the first and by what the sensor's own time is ahead; none
+        are made any more once it gives False.
 
     Yields
     ------
@@ -138,7 +142,7 @@ def device_actions(
                 if at_s >= until_s:
                     return
                 yield at_s, stream.send(np.array([at_s]), [[text]])
-        for times_s, values in _blocks(laboratory, outlet.stream.key, faults, since_s):
+        for times_s, values in _blocks(laboratory, outlet.stream.key, faults, since_s, before):
             if times_s[0] >= until_s:
                 return
             yield float(times_s[-1]), stream.send(times_s, values)
@@ -147,7 +151,11 @@ def device_actions(
 
 
 def _blocks(
-    laboratory: Laboratory, device: str, faults: Sequence[Fault], since_s: float
+    laboratory: Laboratory,
+    device: str,
+    faults: Sequence[Fault],
+    since_s: float,
+    before: Callable[[float, float], bool] | None,
 ) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
     """A device's chunks as it takes them."""
     told = laboratory.describe(device)
@@ -163,8 +171,12 @@ def _blocks(
         while number < end:
             # Chunks lie where they always do, so a device that was away sends what it would have sent.
             count = int(min(told.chunk - (number - piece.first) % told.chunk, end - number))
+            times_s = piece.times_s(number, count)
+            ahead_s = (number + moved) / piece.nominal_hz - float(times_s[0])
+            if before is not None and not before(float(times_s[0]), ahead_s):
+                return
             values = sensor.samples(number + moved, count)
             if laboratory.settings.numbered:
                 values[:, 0] = np.arange(number, number + count)
-            yield piece.times_s(number, count), values
+            yield times_s, values
             number += count

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
-import os
 import queue
 import signal
-import subprocess
-import sys
-import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
-import rtemo
 from rtemo.clock import Clock, LslClock
 from rtemo.config import NetworkSettings
+from rtemo.devices.child import DeviceProcess
+from rtemo.devices.following import Participant
 from rtemo.devices.process import Specification
 from rtemo.devices.simulated import outlet_of
 from rtemo.errors import ConfigurationError, RtemoError
-from rtemo.liblsl import configure
+from rtemo.liblsl import configuration_text, configure
 from rtemo.sources.faults import FOREVER, Fault, check_faults, of_device
+from rtemo.sources.followed import STIMULUS_STREAM
 from rtemo.sources.laboratory import DEVICES, Laboratory
+from rtemo.sources.lsl.matching import Visible
+from rtemo.sources.lsl.stimulus import StimulusListener
 from rtemo.sources.schedule import LaboratorySettings
 
 LEAD_S = 3.0
@@ -59,6 +58,8 @@ class SimulationPlan:
         Infinite where it goes on until it is stopped.
     own_clocks : bool
         Whether each device has a clock of its own, where the system permits it.
+    follow : bool
+        Whether the participant reacts to the markers of a calibration instead of being shown what `settings` say.
     """
 
     settings: LaboratorySettings = field(default_factory=LaboratorySettings)
@@ -68,6 +69,7 @@ class SimulationPlan:
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     duration_s: float = FOREVER
     own_clocks: bool = True
+    follow: bool = False
 
 
 def specifications(plan: SimulationPlan, device: str) -> tuple[Specification, ...]:
@@ -89,9 +91,8 @@ def specifications(plan: SimulationPlan, device: str) -> tuple[Specification, ..
     if any(fault.kind == "freeze" for fault in faults) and not hasattr(signal, "SIGSTOP"):
         raise ConfigurationError("--fault freeze: this system cannot stop a process.", cure="Take burst instead.")
     offset_s = _clock_offset(plan, device, faults)
-    found = [
-        Specification(device, plan.settings, plan.network, faults, plan.identities.get(device), clock_offset_s=offset_s)
-    ]
+    first = Specification(device, plan.settings, configuration_text(plan.network), faults, plan.identities.get(device))
+    found = [replace(first, clock_offset_s=offset_s, shown=() if plan.follow else None)]
     shift_s = 0.0
     for fault in sorted(faults, key=lambda fault: fault.start_s):
         if fault.kind == "kill" and fault.stop_s < FOREVER:
@@ -121,95 +122,31 @@ def _clock_offset(plan: SimulationPlan, device: str, faults: Iterable[Fault]) ->
     return round(float(random.uniform(*CLOCKS_S)), 3) - lowest_s
 
 
-Inbox = queue.SimpleQueue[tuple["_Process | None", str]]
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a process said; nothing at its end."""
+
+    process: DeviceProcess
+    text: str
 
 
-class _Process:
-    """A device's process and what it says."""
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    """What a marker of a calibration says; None where there are none any more."""
 
-    def __init__(self, told: Specification, inbox: Inbox) -> None:
-        self.told = told
-        self.pid = 0
-        self.own_clock = False
-        self.frozen = False
-        self.expected = False
-        # What is on the path of this process must be on that one's, and nothing from the working directory.
-        place = str(Path(rtemo.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH"))))
-        self._popen = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", "rtemo.devices", told.written()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        self._reader = threading.Thread(target=self._read, args=(inbox,), name=f"device {told.device}")
-        self._reader.start()
+    at_s: float
+    text: str | None
 
-    def begin(self, origin_s: float) -> None:
-        """Tell the moment that everything counts from."""
-        assert self._popen.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has ended, which its reader tells
-            self._popen.stdin.write(f"{origin_s!r}\n")
-            self._popen.stdin.flush()
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the device itself."""
-        if self._popen.poll() is None:
-            with contextlib.suppress(ProcessLookupError):  # it ended a moment ago, which its reader tells
-                os.kill(self.pid or self._popen.pid, number)
+@dataclass(frozen=True, slots=True)
+class _Outlet:
+    """The outlet of markers that is listened to from now on; None where there is none."""
 
-    def kill(self) -> None:
-        """Kill the device."""
-        self.expected = True
-        if hasattr(signal, "SIGKILL"):
-            self.signal(signal.SIGKILL)
-        else:
-            self._popen.kill()
+    visible: Visible | None
 
-    def freeze(self) -> None:
-        """Let the device stand still."""
-        self.frozen = True
-        self.signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """Let it go on."""
-        self.frozen = False
-        self.signal(signal.SIGCONT)
-
-    def expect(self) -> None:
-        """It ends as planned."""
-        self.expected = True
-
-    def wait(self, timeout_s: float) -> int:
-        """Wait for its end, and kill it where that does not come; its exit code."""
-        try:
-            self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._popen.kill()
-        self._reader.join()
-        code = self._popen.wait()
-        for pipe in (self._popen.stdin, self._popen.stdout):
-            assert pipe is not None
-            with contextlib.suppress(BrokenPipeError):  # an origin that was never read
-                pipe.close()
-        return code
-
-    def close_input(self) -> None:
-        """Tell it to end."""
-        self.expected = True
-        if self.frozen:
-            self.thaw()
-        assert self._popen.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._popen.stdin.close()
-
-    def _read(self, inbox: Inbox) -> None:
-        assert self._popen.stdout is not None
-        for line in self._popen.stdout:
-            inbox.put((self, line))
-        inbox.put((self, ""))
+_Event = _Line | _Marker | _Outlet | BaseException
+"""None in the inbox: it is to stop."""
 
 
 class Simulation:
@@ -250,11 +187,13 @@ class Simulation:
         self._told = {device: specifications(plan, device) for device in plan.devices}
         configure(plan.network)
         self._clock = clock or LslClock()
-        self._inbox: Inbox = queue.SimpleQueue()
-        self._processes: list[_Process] = []
-        self._at: dict[tuple[str, int], _Process] = {}
+        self._inbox: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._processes: list[DeviceProcess] = []
+        self._at: dict[tuple[str, int], DeviceProcess] = {}
         self._warned = False
         self._stopping = False
+        self._participant = Participant(plan.settings.labels, say=say, warn=warn)
+        self._listener: StimulusListener | None = None
 
     def __enter__(self) -> Simulation:
         return self
@@ -277,13 +216,13 @@ class Simulation:
         waiting = set(self._processes)
         give_up_s = self._clock.now_s() + READY_S
         while waiting and not self._stopping:
-            process = self._take(give_up_s - self._clock.now_s())
-            if process is None and self._clock.now_s() > give_up_s:
+            self._take(give_up_s - self._clock.now_s())
+            waiting = {one for one in waiting if not one.pid}
+            if waiting and self._clock.now_s() > give_up_s:
                 names = ", ".join(sorted(one.told.device for one in waiting))
                 raise RtemoError(
                     f"the simulated {names} did not start within {READY_S:g} s.", cure="Is the machine busy?"
                 )
-            waiting = {one for one in waiting if not one.pid}
         self.origin_s = self._clock.now_s() + SOON_S
         for process in self._processes:
             process.begin(self.origin_s)
@@ -298,12 +237,12 @@ class Simulation:
         """
         if self.origin_s is None:
             self.start()
-        if self._stopping:
-            return
+        if self.plan.follow and not self._stopping:
+            self._follow()
         assert self.origin_s is not None
         pending = self._agenda()
         end_s = self.plan.duration_s + LINGER_S
-        while True:
+        while not self._stopping:
             now_s = self._clock.now_s() - self.origin_s
             if now_s >= end_s:
                 return
@@ -311,16 +250,18 @@ class Simulation:
                 pending.pop(0)[1]()
                 continue
             next_s = min(end_s, pending[0][0] if pending else FOREVER)
-            if self._take(next_s - now_s) is self:
-                return
+            self._take(next_s - now_s)
 
     def stop(self) -> None:
         """Let `run` return, also while devices start; may be called from another thread."""
         self._stopping = True
-        self._inbox.put((None, ""))
+        self._inbox.put(None)
 
     def close(self) -> None:
         """End all processes. Idempotent."""
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
         for process in self._processes:
             process.close_input()
         for process in self._processes:
@@ -335,37 +276,73 @@ class Simulation:
         return f"{device}: {stream}, {clock}"
 
     def _spawn(self, device: str, number: int) -> None:
-        process = _Process(self._told[device][number], self._inbox)
+        told = self._told[device][number]
+        if self.plan.follow:
+            told = replace(told, shown=self._participant.history)
+        process = DeviceProcess(told, lambda process, line: self._inbox.put(_Line(process, line)))
         self._processes.append(process)
         self._at[device, number] = process
         if self.origin_s is not None:
             process.begin(self.origin_s)
 
-    def _take(self, timeout_s: float) -> _Process | Simulation | None:
-        """Take the next thing that a process said; this object where it is to stop, None where nothing came."""
+    def _follow(self) -> None:
+        """Listen to the markers of a calibration from now on."""
+        self._say(self._now_s(), f"waiting for the markers of {STIMULUS_STREAM}: no emotion is shown before")
+        self._listener = StimulusListener(
+            clock=self._clock,
+            on_marker=lambda stamp_s, text: self._inbox.put(_Marker(stamp_s, text)),
+            on_outlet=lambda visible: self._inbox.put(_Outlet(visible)),
+            on_error=self._inbox.put,
+        )
+        self._listener.start()
+
+    def _now_s(self) -> float:
+        """Now, in seconds since the origin."""
+        assert self.origin_s is not None
+        return self._clock.now_s() - self.origin_s
+
+    def _take(self, timeout_s: float) -> None:
+        """Take the next thing that happened, if it comes in time."""
         try:
             # A queue of the standard library waits for no more than a few weeks.
-            process, line = self._inbox.get(timeout=min(max(timeout_s, 0.0), 3600.0))
+            event = self._inbox.get(timeout=min(max(timeout_s, 0.0), 3600.0))
         except queue.Empty:
-            return None
-        if process is None:
-            return self
-        if not line:
-            self._ended(process)
-            return process
-        told = json.loads(line)
-        if "ready" in told:
-            process.pid, process.own_clock = told["ready"], told["own_clock"]
-            if process.told.clock_offset_s and not process.own_clock and not self._warned:
-                self._warned = True
-                self._warn("a device cannot have a clock of its own here: it has the machine's, and only stamps jump")
-        else:
-            self._say(told["at_s"], told["note"])
-        return process
+            return
+        match event:
+            case _Line(process, ""):
+                self._ended(process)
+            case _Line(process, text):
+                self._told_by(process, json.loads(text))
+            case _Marker(stamp_s, text):
+                assert self.origin_s is not None
+                self._see(stamp_s - self.origin_s, text)
+            case _Outlet(None):
+                self._say(self._now_s(), f"{STIMULUS_STREAM}: is gone, and waited for")
+                self._see(self._now_s(), None)
+            case _Outlet(Visible(source_id=source_id, hostname=hostname)):
+                self._say(self._now_s(), f"{STIMULUS_STREAM}: is there (source_id {source_id!r}, host {hostname!r})")
+            case BaseException():
+                raise event
 
-    def _ended(self, process: _Process) -> None:
+    def _told_by(self, process: DeviceProcess, told: Mapping[str, Any]) -> None:
+        if "ready" not in told:
+            self._say(told["at_s"], told["note"])
+            return
+        process.pid, process.own_clock = told["ready"], told["own_clock"]
+        if process.told.clock_offset_s and not process.own_clock and not self._warned:
+            self._warned = True
+            self._warn("a device cannot have a clock of its own here: it has the machine's, and only stamps jump")
+
+    def _see(self, at_s: float, text: str | None) -> None:
+        """Let every device know where something else is shown now."""
+        label = self._participant.sees(at_s, text)
+        if label is not None:
+            for process in self._processes:
+                process.shows(at_s, label)
+
+    def _ended(self, process: DeviceProcess) -> None:
         """A process ended: as planned, or not."""
-        over = self.origin_s is not None and self._clock.now_s() - self.origin_s >= process.told.until_s
+        over = self.origin_s is not None and self._now_s() >= process.told.until_s
         if process in self._processes:
             self._processes.remove(process)
         code = process.wait(STOP_S)
@@ -386,19 +363,22 @@ class Simulation:
                 number = max(0, sum(one.since_s < fault.start_s for one in told) - 1)
                 happens = functools.partial(self._happens, fault, number)
                 if fault.kind == "kill":
-                    agenda.append((fault.start_s, functools.partial(happens, _Process.kill, "the process is killed")))
+                    agenda.append(
+                        (fault.start_s, functools.partial(happens, DeviceProcess.kill, "the process is killed"))
+                    )
                 elif fault.kind == "freeze":
-                    agenda.append((fault.start_s, functools.partial(happens, _Process.freeze, "the process stands")))
-                    agenda.append((fault.stop_s, functools.partial(happens, _Process.thaw, "the process goes on")))
+                    agenda.append(
+                        (fault.start_s, functools.partial(happens, DeviceProcess.freeze, "the process stands"))
+                    )
+                    agenda.append((fault.stop_s, functools.partial(happens, DeviceProcess.thaw, "the process goes on")))
                 elif fault.kind == "offset":
                     what = f"the device has booted anew, its clock is off by {fault.value:+g} s"
-                    agenda.append((fault.start_s, functools.partial(happens, _Process.expect, what)))
+                    agenda.append((fault.start_s, functools.partial(happens, DeviceProcess.expect, what)))
                 if fault.kind == "kill" and fault.stop_s < FOREVER:
-                    back = functools.partial(happens, _Process.expect, "the process is there again")
+                    back = functools.partial(happens, DeviceProcess.expect, "the process is there again")
                     agenda.append((fault.stop_s, back))
         return sorted((entry for entry in agenda if entry[0] < self.plan.duration_s), key=lambda entry: entry[0])
 
-    def _happens(self, fault: Fault, number: int, do: Callable[[_Process], None], what: str) -> None:
+    def _happens(self, fault: Fault, number: int, do: Callable[[DeviceProcess], None], what: str) -> None:
         do(self._at[fault.device, number])
-        assert self.origin_s is not None
-        self._say(self._clock.now_s() - self.origin_s, f"{fault}: {what}")
+        self._say(self._now_s(), f"{fault}: {what}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rtemo.sources.schedule import Device, LaboratorySettings, Schedule
+from rtemo.sources.schedule import Device, LaboratorySettings, Schedule, Shown
 from rtemo.sources.sensors import DESCRIPTIONS, SENSORS
 from rtemo.types import StreamDescription
 
@@ -42,11 +42,14 @@ class Laboratory:
     Parameters
     ----------
     settings : LaboratorySettings
+    shown : Shown, optional
+        What the participant is shown; by the settings' own schedule where it is not given.
     """
 
-    def __init__(self, settings: LaboratorySettings | None = None) -> None:
+    def __init__(self, settings: LaboratorySettings | None = None, shown: Shown | None = None) -> None:
         self.settings = settings or LaboratorySettings()
         self.schedule = Schedule(self.settings)
+        self._shown: Shown = shown or self.schedule
 
     def describe(self, key: str) -> DeviceDescription:
         """What a device says of itself."""
@@ -65,4 +68,4 @@ class Laboratory:
 
     def device(self, key: str, rate_hz: float | None = None) -> Device:
         """A device that gives numbers, at its own rate or another."""
-        return SENSORS[key](self.schedule, rate_hz or DESCRIPTIONS[key].rate_hz)
+        return SENSORS[key](self._shown, rate_hz or DESCRIPTIONS[key].rate_hz)

@@ -18,7 +18,7 @@ MAX_NUMBER = 2**24
 DRIFT_PERIODS_S = (40.0, 900.0)
 DRIFT_WAVES = 4
 # One stream of random numbers for each purpose, so that one never shifts another.
-PERSON_EEG, PERSON_EYE, PERSON_PPS, ORDER, SESSION_EEG, SESSION_EYE, SESSION_PPS, NOISE, GAZE, ANCHOR = range(10)
+PERSON_EEG, PERSON_EYE, PERSON_PPS, ORDER, SESSION_EEG, SESSION_EYE, SESSION_PPS, NOISE, GAZE, ANCHOR, BLINK = range(11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,64 @@ class Device(Protocol):
         ...
 
 
+class Shown(Protocol):
+    """What the participant is shown when, as far as it is known."""
+
+    @property
+    def settings(self) -> LaboratorySettings:
+        """Who sits there."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Grows whenever moments turn out to be other than they were said to be."""
+        ...
+
+    def label_at(self, at_s: float) -> int:
+        """Number of the label that is shown at a moment; -1 where none is."""
+        ...
+
+    def effect(self, effects: Floats, at_s: Floats, lag_s: float) -> Floats:
+        """What the emotions do to a quantity, which follows them with a lag.
+
+        Parameters
+        ----------
+        effects : ndarray of float64, shape (labels,)
+            Where the quantity goes to under each label; 0 where none is shown.
+        at_s : ndarray of float64, shape (samples,)
+        lag_s : float
+            Time constant.
+
+        Returns
+        -------
+        ndarray of float64, shape (samples,)
+        """
+        ...
+
+    def shown_s(self, at_s: Floats) -> Floats:
+        """How long each label has been shown up to moments that lie close together; shape (samples, labels)."""
+        ...
+
+
 class Schedule:
-    """What is shown when: a rest, then a clip, and so on without end.
+    """What is shown by a plan of its own: a rest, then a clip, and so on without end.
 
     Parameters
     ----------
     settings : LaboratorySettings
+
+    Attributes
+    ----------
+    version : int
+        Always 0.
     """
 
     def __init__(self, settings: LaboratorySettings) -> None:
         self.settings = settings
+        self.version = 0
         self.period_s = settings.rest_s + settings.trial_s
         self._labels: list[int] = []
+        self._before: dict[int, Floats] = {}
 
     def label_of(self, trial: int) -> int:
         """Number of the label of a trial; -1 before the first."""
@@ -108,20 +154,7 @@ class Schedule:
         return number
 
     def effect(self, effects: Floats, at_s: Floats, lag_s: float) -> Floats:
-        """What the emotions do to a quantity, which follows them with a lag.
-
-        Parameters
-        ----------
-        effects : ndarray of float64, shape (labels,)
-            Where the quantity goes to under each label; 0 in a rest.
-        at_s : ndarray of float64, shape (samples,)
-        lag_s : float
-            Time constant.
-
-        Returns
-        -------
-        ndarray of float64, shape (samples,)
-        """
+        """See `Shown`."""
         rest_s = self.settings.rest_s
         trials = np.floor_divide(at_s, self.period_s).astype(np.int64)
         within_s = at_s - trials * self.period_s
@@ -132,6 +165,23 @@ class Schedule:
         shown = np.where(within_s >= rest_s, now * -np.expm1(-np.maximum(within_s - rest_s, 0.0) / lag_s), 0.0)
         result: Floats = fading + shown
         return result
+
+    def shown_s(self, at_s: Floats) -> Floats:
+        """See `Shown`."""
+        trial = math.floor(at_s[0] / self.period_s)
+        shown = np.tile(self._shown_before(trial), (len(at_s), 1))
+        # Samples of the next trial lie in its rest, where nothing is shown.
+        lasts_s, start_s = self.settings.trial_s, trial * self.period_s + self.settings.rest_s
+        shown[:, self.label_of(trial)] += np.clip(at_s - start_s, 0.0, lasts_s)
+        return shown
+
+    def _shown_before(self, trial: int) -> Floats:
+        """How long each label has been shown in all trials before this one."""
+        if trial not in self._before:
+            labels = [self.label_of(k) for k in range(trial)]
+            counts = np.bincount(np.array(labels, dtype=np.int64), minlength=len(self.settings.labels))
+            self._before = {trial: self.settings.trial_s * counts.astype(np.float64)}
+        return self._before[trial]
 
     def _effect_of(self, effects: Floats, trial: int) -> float:
         label = self.label_of(trial)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtemo.sources.schedule import (
     ANCHOR,
+    BLINK,
     GAZE,
     NOISE,
     PERSON_EEG,
@@ -24,7 +25,7 @@ from rtemo.sources.schedule import (
     SESSION_PPS,
     Device,
     Drift,
-    Schedule,
+    Shown,
 )
 from rtemo.sources.simulate import BAND_UV, BANDS_HZ
 from rtemo.types import Floats
@@ -108,12 +109,12 @@ class Eeg:
 
     Parameters
     ----------
-    schedule : Schedule
+    shown : Shown
     rate_hz : float
     """
 
-    def __init__(self, schedule: Schedule, rate_hz: float) -> None:
-        settings, channels, bands = schedule.settings, len(EEG_LABELS), len(BANDS_HZ)
+    def __init__(self, shown: Shown, rate_hz: float) -> None:
+        settings, channels, bands = shown.settings, len(EEG_LABELS), len(BANDS_HZ)
         person = np.random.default_rng([settings.participant, PERSON_EEG])
         spread = DRIFT_SCALE * settings.effect
         self._effects = spread * person.standard_normal((len(settings.labels) + 1, bands * channels))
@@ -131,13 +132,13 @@ class Eeg:
         # Every channel reads every table at a place of its own, so that no two are alike.
         self._places = random.integers(0, self._length, (bands + 1, 1, channels))
         self._bases = (self._length * np.arange(bands + 1))[:, None, None]
-        self._schedule, self._rate_hz = schedule, rate_hz
+        self._shown, self._rate_hz = shown, rate_hz
         self._gains = np.ones((bands + 1, 1, channels), dtype=np.float32)
 
     def samples(self, first: int, count: int) -> NDArray[np.float32]:
         """See `Device`."""
         at_s = (first + count // 2) / self._rate_hz
-        level = self._drift.at(at_s) + self._effects[self._schedule.label_at(at_s)]
+        level = self._drift.at(at_s) + self._effects[self._shown.label_at(at_s)]
         self._gains[:-1, 0] = np.exp(level).reshape(len(BANDS_HZ), -1)
         numbers = np.arange(first, first + count)[:, None]
         noise = self._tables[((self._places + numbers) & (self._length - 1)) + self._bases]
@@ -150,12 +151,12 @@ class Eye:
 
     Parameters
     ----------
-    schedule : Schedule
+    shown : Shown
     rate_hz : float
     """
 
-    def __init__(self, schedule: Schedule, rate_hz: float) -> None:
-        settings = schedule.settings
+    def __init__(self, shown: Shown, rate_hz: float) -> None:
+        settings = shown.settings
         person = np.random.default_rng([settings.participant, PERSON_EYE])
         labels = len(settings.labels)
         self._pupil_mm = 3.5 + 0.4 * person.standard_normal()
@@ -165,8 +166,8 @@ class Eye:
         self._fixation_effects = np.append(0.3 * settings.effect * person.standard_normal(labels), 0.0)
         session = np.random.default_rng([settings.participant, settings.session, SESSION_EYE])
         self._drift = Drift(session, 1, 0.15)
-        self._schedule, self._rate_hz = schedule, rate_hz
-        self._page, self._page_samples = -1, max(1, round(PAGE_S * rate_hz))
+        self._shown, self._rate_hz = shown, rate_hz
+        self._page, self._page_samples = (-1, 0), max(1, round(PAGE_S * rate_hz))
         self._values = np.empty((0, len(EYE_CHANNELS)), dtype=np.float32)
         self._start = 0
 
@@ -182,24 +183,26 @@ class Eye:
         return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
 
     def _random(self, purpose: int, page: int) -> np.random.Generator:
-        settings = self._schedule.settings
+        settings = self._shown.settings
         return np.random.default_rng([settings.participant, settings.session, settings.seed, purpose, page])
 
     def _turn_to(self, page: int) -> None:
-        """Make the page of ten seconds."""
-        if page == self._page:
+        """Make the page of ten seconds; anew, from there on, where something else is shown than was known."""
+        if (page, self._shown.version) == self._page:
             return
-        self._page = page
+        self._page = page, self._shown.version
         self._start = page * self._page_samples
         at_s = np.arange(self._start, self._start + self._page_samples) / self._rate_hz
         random = self._random(GAZE, page)
+        # Drawn first: how many numbers the path takes depends on what is shown.
+        noise = random.standard_normal((len(at_s), 3)) * (0.002, 0.002, 0.01)
         values = np.empty((len(at_s), len(EYE_CHANNELS)))
-        values[:, :2] = self._gaze(at_s, page, random) + 0.002 * random.standard_normal((len(at_s), 2))
+        values[:, :2] = self._gaze(at_s, page, random) + noise[:, :2]
         hippus = 0.05 * np.sin(2 * np.pi * 0.3 * at_s) + 0.03 * np.sin(2 * np.pi * 0.71 * at_s + 1.0)
-        pupil = self._pupil_mm + self._schedule.effect(self._pupil_effects, at_s, 0.7) + hippus
-        pupil += self._drift.at(page * PAGE_S)[0] + 0.01 * random.standard_normal(len(at_s))
+        pupil = self._pupil_mm + self._shown.effect(self._pupil_effects, at_s, 0.7) + hippus
+        pupil += self._drift.at(page * PAGE_S)[0] + noise[:, 2]
         values[:, 2] = np.clip(pupil, 1.5, 9.0)
-        closed = self._closed(at_s, random)
+        closed = self._closed(at_s, self._random(BLINK, page))
         values[:, 3], values[:, 4] = closed, ~closed
         values[closed, :3] = np.nan
         self._values = values.astype(np.float32)
@@ -211,8 +214,8 @@ class Eye:
         gaze = np.empty((len(at_s), 2))
         moment, stop = float(at_s[0]), float(at_s[-1]) + 1 / self._rate_hz
         while moment < stop:
-            mean_s = 0.3 * math.exp(self._fixation_effects[self._schedule.label_at(moment)])
-            leaves = moment + 0.08 + random.gamma(2.0, (mean_s - 0.05) / 2)
+            mean_s = 0.3 * math.exp(self._fixation_effects[self._shown.label_at(moment)])
+            leaves = moment + 0.08 + random.gamma(2.0, max(mean_s - 0.05, 0.01) / 2)
             target = np.clip(place + 0.18 * random.standard_normal(2), 0.05, 0.95)
             if leaves > stop - 0.5:
                 leaves, target = max(moment + 0.05, stop - 0.2), end  # the next page starts there
@@ -232,7 +235,7 @@ class Eye:
         closed = np.zeros(len(at_s), dtype=bool)
         moment, stop = float(at_s[0]), float(at_s[-1])
         while True:
-            rate_hz = 0.25 * math.exp(self._blink_effects[self._schedule.label_at(moment)])
+            rate_hz = 0.25 * math.exp(self._blink_effects[self._shown.label_at(moment)])
             moment += 0.3 + random.exponential(1 / rate_hz)
             lasts = random.uniform(0.1, 0.25)
             if moment + lasts > stop:
@@ -246,12 +249,12 @@ class Peripheral:
 
     Parameters
     ----------
-    schedule : Schedule
+    shown : Shown
     rate_hz : float
     """
 
-    def __init__(self, schedule: Schedule, rate_hz: float) -> None:
-        settings = schedule.settings
+    def __init__(self, shown: Shown, rate_hz: float) -> None:
+        settings = shown.settings
         person = np.random.default_rng([settings.participant, PERSON_PPS])
         effects = settings.effect * person.standard_normal((5, len(settings.labels)))
         self._heart, self._breath, self._eda, self._temp, self._emg = (
@@ -263,15 +266,14 @@ class Peripheral:
         random = np.random.default_rng([settings.participant, settings.session, settings.seed, NOISE, 1])
         self._length = 1 << math.ceil(math.log2(max(TABLE_S * rate_hz, 1024)))
         self._noise = random.standard_normal((self._length, len(PPS_CHANNELS)))
-        self._schedule, self._rate_hz = schedule, rate_hz
-        self._turns: dict[int, float] = {}
+        self._shown, self._rate_hz = shown, rate_hz
 
     def samples(self, first: int, count: int) -> NDArray[np.float32]:
         """See `Device`."""
         numbers = np.arange(first, first + count)
         at_s = numbers / self._rate_hz
         noise = self._noise[numbers & (self._length - 1)]
-        follow, drift = self._schedule.effect, self._drift.at(float(at_s[0]))
+        follow, drift = self._shown.effect, self._drift.at(float(at_s[0]))
         breath = np.sin(2 * np.pi * (0.25 * at_s + 0.3 * np.sin(2 * np.pi * 0.013 * at_s)))
         beat = self._beats(at_s) + 0.02 * breath
         phase = beat - np.floor(beat)
@@ -289,21 +291,8 @@ class Peripheral:
 
     def _beats(self, at_s: Floats) -> Floats:
         """Beats of the heart since the origin: the rate follows the emotion, the count never jumps."""
-        period_s, rest_s = self._schedule.period_s, self._schedule.settings.rest_s
-        trial = math.floor(at_s[0] / period_s)
-        counted = self._counted(trial)
-        label = self._schedule.label_of(trial)
-        # Samples of the next trial lie in its rest, where no emotion counts.
-        shown_s = np.clip(at_s - trial * period_s - rest_s, 0.0, period_s - rest_s)
-        beats: Floats = self._heart_hz * (at_s + self._heart[label] * shown_s) + counted
+        beats: Floats = self._heart_hz * (at_s + self._shown.shown_s(at_s) @ self._heart)
         return beats
-
-    def _counted(self, trial: int) -> float:
-        """Beats that the emotions added in all trials before this one."""
-        if trial not in self._turns:
-            shown = np.array([self._heart[self._schedule.label_of(k)] for k in range(trial)])
-            self._turns = {trial: float(self._heart_hz * self._schedule.settings.trial_s * shown.sum())}
-        return self._turns[trial]
 
 
 # Height, place in the beat, and width of each wave.
@@ -318,4 +307,4 @@ def _wave(phase: Floats, waves: tuple[tuple[float, float, float], ...]) -> Float
     return total
 
 
-SENSORS: dict[str, Callable[[Schedule, float], Device]] = {"eeg": Eeg, "eye": Eye, "pps": Peripheral}
+SENSORS: dict[str, Callable[[Shown, float], Device]] = {"eeg": Eeg, "eye": Eye, "pps": Peripheral}

@@ -15,6 +15,7 @@ from rtemo.devices.process import Specification, read_specification
 from rtemo.devices.simulated import device_actions, outlet_of, pieces
 from rtemo.devices.supervisor import SimulationPlan, specifications
 from rtemo.errors import ConfigurationError
+from rtemo.liblsl import configuration_text
 from rtemo.outputs.publish import Action, Appear, Note, Send, Vanish, publish
 from rtemo.sources.faults import parse_faults
 from rtemo.sources.laboratory import Laboratory
@@ -194,10 +195,11 @@ def test_a_specification_survives_its_command_line() -> None:
     told = Specification(
         "eye",
         LaboratorySettings(labels=("a", "b"), texts={"a": "film"}),
-        NetworkSettings(scope="machine"),
+        configuration_text(NetworkSettings(scope="machine")),
         parse_faults("eye:jitter=5ms,eye:drop@3"),
         {"name": "Tobii"},
         clock_offset_s=3.5,
+        shown=((1.5, 2), (3.0, -1)),
     )
     assert read_specification(json.loads(told.written())) == told
 

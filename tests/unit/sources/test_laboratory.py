@@ -49,6 +49,13 @@ def test_seed_session_and_participant_each_make_a_difference(key: str) -> None:
         assert not np.array_equal(one, other, equal_nan=True)
 
 
+@pytest.mark.parametrize("key", sorted(RATES))
+def test_emotions_may_lie_as_far_apart_as_may_be(key: str) -> None:
+    for participant in range(4):
+        told = samples(key, 0.0, 24.0, effect=10.0, participant=participant, trial_s=3.0, rest_s=1.0)
+        assert not np.isinf(told).any()
+
+
 def test_labels_come_in_shuffled_rounds() -> None:
     schedule = Schedule(LaboratorySettings(labels=("a", "b", "c")))
     order = [schedule.label_of(k) for k in range(30)]
