@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from rtemo.cli.adapt import adapt
+from rtemo.cli.calibrate import calibrate
 from rtemo.cli.dashboard import dashboard
 from rtemo.cli.demo import demo
 from rtemo.cli.doctor import doctor
@@ -20,6 +21,7 @@ from rtemo.cli.evaluate import evaluate
 from rtemo.cli.features import features
 from rtemo.cli.info import info
 from rtemo.cli.init import init
+from rtemo.cli.label import label
 from rtemo.cli.play import play
 from rtemo.cli.repair import repair
 from rtemo.cli.run import run
@@ -42,7 +44,9 @@ for command, summary in (
     (streams, "What is on the network, with rates, ages, clocks, labels"),
     (init, "A configuration from the streams that are there"),
     (doctor, "What would go wrong, before the participant sits down"),
+    (calibrate, "A new participant: trials, recording, labels, model, and whether to trust it"),
     (info, "What is in a recording, and what looks wrong"),
+    (label, "See, mend and check the labelled segments of a recording"),
     (repair, "Mend a recording that was cut off or damaged"),
     (features, "Windows, masks and features, exactly as live"),
     (train, "Learn a model from labelled recordings"),

@@ -1,0 +1,1 @@
+"""Labelled segments of a recording: seen, mended, checked, and kept apart from the data."""
