@@ -142,6 +142,9 @@ class AttemptAccount:
         attempt = self._begun()
         label = None if attempt.practice else label_of(self._labels, attempt.answers, attempt.intended)
         self._end(attempt, accepted=True, label=label, reason=reason)
+        if label is None and not attempt.practice:
+            why = "its answers give none" if attempt.answers else "its report was not answered"
+            self._logbook.write("warning", text=f"trial {attempt.trial} is done and has no label: {why}")
 
     def repeat(self) -> None:
         """The attempt does not count, as its signals were poor."""

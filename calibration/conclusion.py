@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.folder import BUNDLE, REPORT, RESULT, CalibrationFolder
-from calibration.machine import Stage, allowed
+from calibration.machine import Stage
 from calibration.run_labels import write_missing_labels
 from calibration.training.progress import OnProgress
 from calibration.training.report import write_report, write_result
@@ -44,8 +44,18 @@ def train(
     device: str,
     on_progress: OnProgress | None = None,
     on_recording: Callable[[Path], None] = lambda path: None,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> TrainedSession:
-    """Train on every run, and write bundle, report and result; a bundle that is there is kept under another name.
+    """Train on every run, and write bundle, report and result; those that are there are kept under another number.
+
+    Parameters
+    ----------
+    session : CalibrationFolder
+    device : str
+    on_progress : callable, optional
+        See `train_session`.
+    on_recording, warn : callable
+        See `write_missing_labels`.
 
     Raises
     ------
@@ -54,27 +64,43 @@ def train(
     """
     logbook = session.logbook
     logbook.close_interrupted()
-    if not allowed(logbook.progress.stage, Stage.TRAIN) and logbook.progress.stage is not Stage.TRAIN:
+    if logbook.progress.stage in (Stage.BASELINE, Stage.TRIALS):
+        # The run did not come to its end: that is what training right after the trials would say.
         logbook.write("stage", stage=Stage.CHECK.value)
     if logbook.progress.stage is not Stage.TRAIN:
         logbook.write("stage", stage=Stage.TRAIN.value)
-    write_missing_labels(session, on_recording)
+    write_missing_labels(session, on_recording, warn)
     first = None if session.first is None else load_bundle(session.first)
     trained = train_session(
         session.path, session.config, first=first, seed=session.seed, device=device, on_progress=on_progress
     )
-    target = session.path / BUNDLE
-    if target.exists():
-        number = 1
-        while (kept := target.with_name(f"{BUNDLE}-{number}")).exists():
-            number += 1
-        target.rename(kept)
-    save_bundle(target, trained.bundle)
+    _keep_before(session.path)
+    save_bundle(session.path / BUNDLE, trained.bundle)
     write_report(session.path / REPORT, trained, title=f"Calibration {session.session}")
     write_result(session.path / RESULT, trained)
     trials = sum(source.trials for source in trained.sources)
-    logbook.write("trained", verdict=trained.verdict.word, seconds=trained.seconds, trials=trials)
+    logbook.write(
+        "trained",
+        verdict=trained.verdict.word,
+        seconds=trained.seconds,
+        trials=trials,
+        first_bundle=None if session.first is None else str(session.first),
+    )
     return trained
+
+
+def _keep_before(folder: Path) -> None:
+    """Keep bundle, report and result of the training before, as ``bundle-1``, ``report-1.html``, ``result-1.json``."""
+    there = [path for name in (BUNDLE, REPORT, RESULT) if (path := folder / name).exists()]
+    number = 1
+    while any(_numbered(folder / name, number).exists() for name in (BUNDLE, REPORT, RESULT)):
+        number += 1
+    for path in there:
+        path.rename(_numbered(path, number))
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def verify(session: CalibrationFolder, *, device: str) -> Verification:

@@ -109,6 +109,7 @@ class Conductor:
             left_s=self._timer.left_s(self._clock.now_s()),
             question=self._staging.question,
             outcome=self._outcome,
+            unlabelled=progress.unlabelled,
         )
 
     def begin(self) -> None:

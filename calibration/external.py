@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from calibration.attempts import QUALITY_WITHIN_S, UNKNOWN
 from calibration.folder import CalibrationFolder
 from calibration.recorded_run import RecordedRun, RunStatus
 from calibration.stimulus_outlet import StimulusOutlet
@@ -17,7 +18,6 @@ from rtemo.config import MarkerSettings
 from rtemo.labels import Segment
 
 LOOK_EVERY_S: Final = 0.25
-QUALITY_WITHIN_S: Final = 5.0
 
 
 class MarkedTrials:
@@ -51,6 +51,11 @@ class MarkedTrials:
                 self._close(now_s)
             ended, self._ended = self._ended, []
         return ended
+
+    def end(self, now_s: float) -> None:
+        """End the trial that is open, if there is one: nobody waits for its end any more."""
+        with self._lock:
+            self._close(now_s)
 
     def _close(self, now_s: float) -> None:
         if self._open is not None:
@@ -97,6 +102,11 @@ class Attendance:
         self._waiting: list[tuple[int, Segment]] = []
         self._count = 0
 
+    @property
+    def count(self) -> int:
+        """How many trials have ended."""
+        return self._count
+
     def take(self, text: str) -> None:
         """Take a marker of the program, in the thread of its stream."""
         self._marked.take(text, self._clock.now_s())
@@ -104,7 +114,7 @@ class Attendance:
             self._finished.set()
 
     def attend(self, run: RecordedRun, outlet: StimulusOutlet, on_status: Callable[[RunStatus, int], None]) -> str:
-        """Look after the run until it ends.
+        """Look after the run until it ends; the last trials' signals are waited for.
 
         Parameters
         ----------
@@ -121,17 +131,21 @@ class Attendance:
             ``"done"`` for the end marker or the end of the time, ``"interrupted"`` for `ending`, ``"error"``.
         """
         began_s = self._clock.now_s()
+        over_s: float | None = None
         while True:
             now_s = self._clock.now_s()
+            if over_s is None and (self._finished.is_set() or now_s - began_s >= self._duration_s):
+                over_s = now_s
+                self._marked.end(now_s)
             self._look(run, outlet, now_s)
             on_status(run.status(), self._count)
             if run.error is not None:
                 return "error"
-            if self._finished.is_set() or now_s - began_s >= self._duration_s:
-                self._look(run, outlet, math.inf)
+            if over_s is not None and (not self._waiting or now_s - over_s >= QUALITY_WITHIN_S):
                 return "done"
             if self._ending.wait(LOOK_EVERY_S):
-                return "interrupted"
+                # Trials that are over stay over: whoever ends this then only waits no longer.
+                return "interrupted" if over_s is None else "done"
 
     def _look(self, run: RecordedRun, outlet: StimulusOutlet, now_s: float) -> None:
         """Tell what is wrong with the streams, and with the trials that have ended."""
@@ -152,7 +166,7 @@ class Attendance:
             if quality is None and now_s - segment.stop_s < QUALITY_WITHIN_S:
                 self._waiting.append((number, segment))
             elif quality is None or quality.poor:
-                reason = "the signals' quality is not known" if quality is None else quality.reason
+                reason = (quality or UNKNOWN).reason
                 line = f"trial {number} ({segment.label}): poor signal: {reason}: better repeat it"
                 self._say(line)
                 self._session.logbook.write("warning", stamp_s=segment.stop_s, text=line)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from calibration.logbook import Logbook
+from calibration.machine import Stage, allowed
 from calibration.protocol import (
     Protocol,
     check_labels,
@@ -18,9 +20,10 @@ from calibration.protocol import (
     protocol_bytes,
     resolve_protocol,
 )
-from calibration.schedule import PlannedTrial, plan_sha256, planned
+from calibration.schedule import PlannedTrial, plan_sha256, planned, planned_passes
 from rtemo.config import Configuration, load_configuration
 from rtemo.errors import ConfigurationError
+from rtemo.labels import EDGE_S
 from rtemo.outputs.folder import (
     CONFIGURATION,
     environment,
@@ -29,13 +32,14 @@ from rtemo.outputs.folder import (
     write_configuration,
     write_environment,
 )
+from rtemo.printable import printable
 
 JOURNAL: Final = "journal.jsonl"
 PROTOCOL: Final = "protocol.toml"
 BUNDLE: Final = "bundle"
 REPORT: Final = "report.html"
 RESULT: Final = "result.json"
-MOST_SEED: Final = 2**30
+SEEDS_DRAWN: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,15 @@ def begin(
     Raises
     ------
     ConfigurationError
-        Something is wrong with configuration, protocol, its media or the folder; nothing was made.
+        Something is wrong with configuration, protocol, its media, the first bundle or the folder; nothing was made.
+    BundleError
+        The first bundle cannot be read; nothing was made.
     """
     settings = load_configuration(config)
     file = None if protocol is None else resolve_protocol(protocol)
     shown = None if file is None else load_protocol(file)
     if seed is None:
-        seed = shown.seed if shown is not None and shown.seed is not None else secrets.randbelow(MOST_SEED)
+        seed = shown.seed if shown is not None and shown.seed is not None else secrets.randbelow(SEEDS_DRAWN)
     plan: tuple[PlannedTrial, ...] = ()
     if shown is None:
         _check_markers(settings)
@@ -123,6 +129,9 @@ def begin(
         check_labels(shown, settings.labels)
         check_media(shown, file.resolve().parent)
         plan = planned(shown, seed)
+        _check_lengths(plan, settings)
+    if first is not None:
+        _check_first(first, settings)
     started = datetime.datetime.now(datetime.UTC)
     folder = make_session_folder(out, participant, started)
     write_configuration(folder, settings)
@@ -145,15 +154,24 @@ def begin(
     return CalibrationFolder(folder, settings, shown, media, plan, seed, first, logbook)
 
 
-def reopen(folder: Path) -> CalibrationFolder:
+def reopen(folder: Path, *, first: Path | None = None) -> CalibrationFolder:
     """Open a session to go on with it.
+
+    Parameters
+    ----------
+    folder : Path
+    first : Path, optional
+        A bundle to start from instead of the one that the session began with, this time.
 
     Raises
     ------
     ConfigurationError
-        The folder holds no calibration session, or its files are not those that it was begun with.
+        The folder holds no calibration session, its files are not those that it was begun with, or `first` is of other
+        views or labels.
     JournalError
-        Its journal cannot be read.
+        Its journal cannot be read, or another program has it open.
+    BundleError
+        `first` cannot be read.
     """
     if not (folder / JOURNAL).is_file():
         raise ConfigurationError(
@@ -162,10 +180,40 @@ def reopen(folder: Path) -> CalibrationFolder:
         )
     logbook = Logbook(folder / JOURNAL)
     try:
-        return _opened(folder, logbook)
+        session = _opened(folder, logbook)
+        if first is not None:
+            _check_first(first, session.config)
+            session = replace(session, first=first)
+        return session
     except BaseException:
         logbook.close()
         raise
+
+
+def extend(session: CalibrationFolder) -> CalibrationFolder:
+    """Let a session go on after its last trial: every trial once more, in another order, without those of practice.
+
+    Where trials are left, or another program shows them, nothing is added: the session only goes back to them.
+
+    Parameters
+    ----------
+    session : CalibrationFolder
+        Open; use what is returned in its place.
+
+    Returns
+    -------
+    CalibrationFolder
+        At the check of streams, with the longer plan.
+    """
+    logbook = session.logbook
+    logbook.close_interrupted()
+    if session.protocol is not None and logbook.progress.next_trial(session.plan) is None:
+        number = logbook.progress.passes + 1
+        session = replace(session, plan=planned_passes(session.protocol, session.seed, number))
+        logbook.write("extended", number=number, plan_sha256=plan_sha256(session.plan))
+    if allowed(logbook.progress.stage, Stage.CHECK):
+        logbook.write("stage", stage=Stage.CHECK.value)
+    return session
 
 
 def _opened(folder: Path, logbook: Logbook) -> CalibrationFolder:
@@ -182,8 +230,10 @@ def _opened(folder: Path, logbook: Logbook) -> CalibrationFolder:
         _check_same(folder / PROTOCOL, facts["protocol_sha256"])
         shown = load_protocol(folder / PROTOCOL)
         media = Path(str(facts.get("protocol_folder")))
-        plan = planned(shown, seed)
-        if plan_sha256(plan) != facts.get("plan_sha256"):
+        progress = logbook.progress
+        plan = planned_passes(shown, seed, progress.passes)
+        hashes = [facts.get("plan_sha256"), *progress.extended]
+        if hashes != [plan_sha256(planned_passes(shown, seed, n)) for n in range(1, progress.passes + 1)]:
             raise _foreign(folder, "this version would show the trials in another order than the session began with")
     return CalibrationFolder(
         folder, settings, shown, media, plan, seed, None if first is None else Path(first), logbook
@@ -202,6 +252,34 @@ def _check_markers(config: Configuration) -> None:
         raise ConfigurationError(
             f"--external: no marker in [markers] labels means {absent}: nothing could be learnt of them.",
             cure="Add markers for them, or leave them out of labels.",
+        )
+
+
+def _check_first(first: Path, config: Configuration) -> None:
+    """A first bundle must be whole, and its windows such as this configuration makes them."""
+    # Not before it is needed: torch takes its time.
+    from calibration.training.first import disagreement
+    from rtemo.model.bundle import load_bundle
+
+    why = disagreement(load_bundle(first), config, (), ())
+    if why:
+        raise ConfigurationError(
+            f"--first {first}: nothing can be learnt from it here: {why.rstrip('.')}.",
+            cure="Take a bundle of this configuration, the configuration that it was trained with, or none.",
+        )
+
+
+def _check_lengths(plan: Sequence[PlannedTrial], config: Configuration) -> None:
+    """A trial is learnt from by its whole windows; so long a stimulus holds one wherever it begins."""
+    least_s = config.window.length_s + config.window.hop
+    known = [trial for trial in plan if not trial.practice and trial.stimulus_s is not None]
+    shortest = min(known, key=lambda trial: trial.stimulus_s or 0.0, default=None)
+    if shortest is not None and shortest.stimulus_s is not None and shortest.stimulus_s < least_s - EDGE_S:
+        raise ConfigurationError(
+            f"the protocol has stimuli of {shortest.stimulus_s:g} s (block {printable(shortest.block)!r}); windows of "
+            f"{config.window.length_s:g} s every {config.window.hop:g} s need {least_s:g} s, or there may be none in a "
+            "trial.",
+            cure="Give a longer stimulus_s in the protocol, or shorter windows in the configuration.",
         )
 
 

@@ -7,10 +7,12 @@ writing: it never counted, and is passed over.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import math
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,12 +24,18 @@ import numpy as np
 from rtemo.errors import RtemoError
 from rtemo.printable import printable
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 logger = logging.getLogger(__name__)
 
 KINDS: Final = (
     "session",
     "run",
     "stage",
+    "extended",
     "baseline",
     "trial-start",
     "fixation",
@@ -47,6 +55,8 @@ KINDS: Final = (
 )
 MOST_BYTES = 200_000_000
 _RESERVED = ("kind", "time", "stamp_s")
+_LOCK_AT: Final = 2**40
+"""The byte that stands for the whole file where bytes are locked: far behind its end, so that anybody can read it."""
 
 
 class JournalError(RtemoError):
@@ -135,6 +145,8 @@ class Entry:
 class Journal:
     """Appends to a journal; goes on with one that exists, behind its last whole line.
 
+    One at a time: the file is locked from here to `close`, or to the end of the process, whatever ends it.
+
     Parameters
     ----------
     path : path-like
@@ -148,17 +160,28 @@ class Journal:
     Raises
     ------
     JournalError
-        The file cannot be opened, or holds something else.
+        The file cannot be opened, holds something else, or another program has it open.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.before = read_journal(self.path) if self.path.exists() else ()
-        self._lines = len(self.before)
-        self._torn = False
-        torn = b""
         try:
             self._file = self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise self._refused(error) from error
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        """Lock the file, read it, and take off what a kill left of a line."""
+        _lock(self._file, self.path)
+        self.before = read_journal(self.path)
+        self._lines = len(self.before)
+        self._torn = False
+        try:
             content = self.path.read_bytes()
             self._end = content.rfind(b"\n") + 1
             torn = content[self._end :]
@@ -168,11 +191,7 @@ class Journal:
             raise self._refused(error) from error
         if torn:
             # What the kill left is kept as a text: it may tell what was about to happen.
-            try:
-                told = self.append("torn", text=torn[:2000].decode("utf-8", errors="replace"))
-            except JournalError:
-                self.close()
-                raise
+            told = self.append("torn", text=torn[:2000].decode("utf-8", errors="replace"))
             self.before = (*self.before, told)
 
     @property
@@ -252,6 +271,31 @@ class Journal:
             f"{self.path}: the disk refuses ({error.strerror}).",
             cure="Make room or mend the folder's permissions, then resume the session: everything before is there.",
         )
+
+
+def _lock(file: io.FileIO, path: Path) -> None:
+    """Lock a file for this process; the lock goes with the file or with the process.
+
+    Raises
+    ------
+    JournalError
+        Another has it.
+    """
+    try:
+        if sys.platform == "win32":
+            file.seek(_LOCK_AT)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            file.seek(0, os.SEEK_END)
+        else:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        raise JournalError(
+            f"{path}: another program has this session open.",
+            cure="Let it come to its end, or end it; then go on with the session.",
+        ) from error
+    except OSError as error:
+        # Some network file systems know no locks. A second writer is still noticed by the length of the file.
+        logger.warning("%s: cannot be locked (%s): let one program at a time run this session.", path, error.strerror)
 
 
 def read_journal(path: str | Path) -> tuple[Entry, ...]:

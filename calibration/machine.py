@@ -32,8 +32,8 @@ _ALLOWED: Final[Mapping[Stage, frozenset[Stage]]] = MappingProxyType(
         Stage.TRIALS: frozenset({Stage.CHECK, Stage.TRAIN}),
         Stage.TRAIN: frozenset({Stage.CHECK, Stage.VERIFY}),
         Stage.VERIFY: frozenset({Stage.CHECK, Stage.TRAIN, Stage.DONE}),
-        # Labels that were mended afterwards are trained on anew.
-        Stage.DONE: frozenset({Stage.TRAIN}),
+        # Labels that were mended afterwards are trained on anew, and so is what further trials bring.
+        Stage.DONE: frozenset({Stage.CHECK, Stage.TRAIN}),
     }
 )
 
@@ -122,6 +122,12 @@ class Progress:
     paused : bool
     stopped : str or None
         Why the latest run ended early.
+    stopped_text : str
+        More of it; empty where nothing was said.
+    completed : frozenset of int
+        Runs whose trials came to their end, so that training could follow.
+    extended : tuple of str
+        For each further pass through the protocol the hash of the plan that it made.
     """
 
     stage: Stage = Stage.CHECK
@@ -131,6 +137,9 @@ class Progress:
     baseline: tuple[int, float, float] | None = None
     paused: bool = False
     stopped: str | None = None
+    stopped_text: str = ""
+    completed: frozenset[int] = frozenset()
+    extended: tuple[str, ...] = ()
 
     @property
     def run(self) -> int:
@@ -146,6 +155,16 @@ class Progress:
     def done(self) -> dict[int, int]:
         """By trial the attempt that was accepted."""
         return {attempt.trial: attempt.attempt for attempt in self.attempts if attempt.accepted}
+
+    @property
+    def unlabelled(self) -> int:
+        """How many trials were accepted without a label, those of practice not counted."""
+        return sum(one.accepted and one.label is None and not one.practice for one in self.attempts)
+
+    @property
+    def passes(self) -> int:
+        """How often the protocol is gone through."""
+        return 1 + len(self.extended)
 
     @property
     def skipped(self) -> set[int]:
@@ -212,7 +231,7 @@ def _run(progress: Progress, entry: Entry) -> Progress:
     if number != progress.run + 1:
         raise entry.wrong(f"run {number} cannot follow run {progress.run}")
     runs = {**progress.runs, number: entry.text("recording")}
-    return replace(progress, runs=runs, paused=False, stopped=None)
+    return replace(progress, runs=runs, paused=False, stopped=None, stopped_text="")
 
 
 def _stage(progress: Progress, entry: Entry) -> Progress:
@@ -223,7 +242,19 @@ def _stage(progress: Progress, entry: Entry) -> Progress:
         raise entry.wrong(f"stage {name!r} cannot follow {progress.stage.value!r}")
     if progress.interrupted is not None and name != Stage.CHECK:
         raise entry.wrong(f"stage {name!r} in the middle of trial {progress.interrupted.trial}")
-    return replace(progress, stage=Stage(name))
+    completed = progress.completed
+    if progress.stage is Stage.TRIALS and name == Stage.TRAIN and progress.stopped is None:
+        completed |= {progress.run}
+    return replace(progress, stage=Stage(name), completed=completed)
+
+
+def _extended(progress: Progress, entry: Entry) -> Progress:
+    number = entry.integer("number")
+    if number != progress.passes + 1:
+        raise entry.wrong(f"pass {number} cannot follow pass {progress.passes}")
+    if progress.interrupted is not None:
+        raise entry.wrong(f"the session is extended in the middle of trial {progress.interrupted.trial}")
+    return replace(progress, extended=(*progress.extended, entry.text("plan_sha256")))
 
 
 def _baseline(progress: Progress, entry: Entry) -> Progress:
@@ -309,13 +340,15 @@ def _resumed(progress: Progress, entry: Entry) -> Progress:
 
 
 def _stopped(progress: Progress, entry: Entry) -> Progress:
-    return replace(progress, stopped=entry.text("reason"), paused=False)
+    text = entry.optional_text("text") or ""
+    return replace(progress, stopped=entry.text("reason"), stopped_text=text, paused=False)
 
 
 _STEPS: Final = {
     "session": _session,
     "run": _run,
     "stage": _stage,
+    "extended": _extended,
     "baseline": _baseline,
     "trial-start": _trial_start,
     "stimulus-on": _stimulus_on,

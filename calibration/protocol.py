@@ -24,6 +24,10 @@ MOST_SEED = 2**63 - 1
 MEDIA_KINDS = ("video", "image", "sound")
 OWN_LENGTH = ("video", "sound")
 """Kinds that come to an end by themselves."""
+PICTURES = "PNG, JPEG, GIF, BMP, WebP, TIFF and SVG"
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_HEAD = 4096
+"""Bytes of a file in which its kind is told, with room for what may stand before an SVG's first tag."""
 
 Seconds = Annotated[float, Field(strict=True, ge=0, le=3600, allow_inf_nan=False)]
 Lasting = Annotated[float, Field(strict=True, ge=0.1, le=3600, allow_inf_nan=False)] | Literal["own"]
@@ -266,14 +270,16 @@ def protocol_bytes(path: str | Path) -> bytes:
 
 
 def check_media(protocol: Protocol, folder: Path) -> None:
-    """Check that every file that is shown is there and can be read.
+    """Check that every file that is shown is there and can be read, and that images are images, whatever their names.
 
     Raises
     ------
     ConfigurationError
         Some are not; all of them are named.
     """
-    problems = [(path, _unreadable(path)) for path in protocol.media(folder)]
+    stimuli = [trial.stimulus for block in protocol.blocks for trial in block.trials]
+    images = {stimulus.path(folder) for stimulus in stimuli if stimulus.kind == "image"}
+    problems = [(path, _unreadable(path, image=path in images)) for path in protocol.media(folder)]
     wrong = [f"  {printable(str(path))}: {reason}" for path, reason in problems if reason]
     if wrong:
         raise ConfigurationError(
@@ -282,14 +288,25 @@ def check_media(protocol: Protocol, folder: Path) -> None:
         )
 
 
-def _unreadable(path: Path) -> str:
+def _unreadable(path: Path, *, image: bool) -> str:
     try:
         if path.is_dir():
             return "is a folder"
         with path.open("rb") as file:
-            return "" if file.read(1) else "is empty"
+            head = file.read(_HEAD)
     except OSError as error:
         return error.strerror or type(error).__name__
+    if not head:
+        return "is empty"
+    return f"is no image that can be shown ({PICTURES} can)" if image and not _is_picture(head) else ""
+
+
+def _is_picture(head: bytes) -> bool:
+    """Whether a file that begins like this is a picture; what is damaged further on shows when it is loaded."""
+    if head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return True
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return text.startswith(b"<") and b"<svg" in text
 
 
 def check_labels(protocol: Protocol, labels: Sequence[str]) -> None:

@@ -76,7 +76,8 @@ def record(
         run.start(session.path / recording, session.path / f"run-{number}.jsonl", session.session, outlet.xml)
         if session.protocol is None:
             logbook.write("stage", stage=Stage.TRIALS.value)
-        outcome = show(run, outlet)
+        # Whoever wanted an end meanwhile gets it.
+        outcome = "interrupted" if ending.is_set() else show(run, outlet)
         if session.protocol is None and outcome != DONE:
             logbook.write("stopped", reason=outcome)
         return outcome

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -78,6 +78,30 @@ def planned(protocol: Protocol, seed: int) -> tuple[PlannedTrial, ...]:
             ordered = [pool[i] for pool in chain for i in rng.permutation(len(pool))]
         shown += ordered
     return tuple(_planned(protocol, number, block, trial) for number, (block, trial) in enumerate(shown, start=1))
+
+
+def planned_passes(protocol: Protocol, seed: int, passes: int) -> tuple[PlannedTrial, ...]:
+    """The trials of a session that was extended: all of them once more for each further pass, without practice.
+
+    The first pass is as `planned` draws it; pass ``n`` is drawn from ``seed + n``. Numbers go on counting.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    seed : int
+    passes : int
+        At least 1.
+
+    Raises
+    ------
+    ConfigurationError
+        ``no_repeat`` cannot be kept.
+    """
+    plan = list(planned(protocol, seed))
+    for number in range(2, passes + 1):
+        again = (trial for trial in planned(protocol, seed + number) if not trial.practice)
+        plan += [replace(trial, number=place) for place, trial in enumerate(again, start=len(plan) + 1)]
+    return tuple(plan)
 
 
 def least_s(protocol: Protocol, plan: Sequence[PlannedTrial]) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from calibration.expression import Kind, parse
+from rtemo.labels import REQUIRED_COLUMNS
 
 Answers: TypeAlias = Mapping[str, float | str]
 Rule: TypeAlias = Literal["intended", "quadrants", "threshold", "reported", "expression"]
@@ -22,6 +23,8 @@ Quadrant: TypeAlias = Literal["HVHA", "LVHA", "LVLA", "HVLA"]
 SAM_SCALES = ("valence", "arousal", "dominance")
 SAM_STEPS = 9
 EMOTION, INTENDED = "emotion", "intended"
+TRIAL_COLUMNS = ("trial", "attempt", INTENDED, "practice")
+"""What an events file says of a trial beside its answers, which stand in columns named like their scales."""
 _NEEDED: dict[str, tuple[str, ...]] = {
     "intended": (),
     "quadrants": ("quadrants",),
@@ -86,8 +89,12 @@ class FreeScale(_Strict):
 
     @model_validator(mode="after")
     def _has_extent(self) -> FreeScale:
-        if self.name in (*SAM_SCALES, EMOTION, INTENDED):
+        if self.name in (*SAM_SCALES, EMOTION):
             raise ValueError(f"a scale of one's own cannot be called {self.name!r}")
+        if self.name in (*REQUIRED_COLUMNS, *TRIAL_COLUMNS):
+            raise ValueError(
+                f"a scale of one's own cannot be called {self.name!r}: the events file has a column of this name"
+            )
         if not self.low < self.high:
             raise ValueError(f"low = {self.low:g} is not below high = {self.high:g}")
         return self

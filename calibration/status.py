@@ -42,6 +42,8 @@ class Status:
         What waits for the experimenter.
     outcome : str
         How it ended: ``"done"``, or why it stopped; empty before.
+    unlabelled : int
+        Trials that are done and have no label, so that nothing is learnt of them; those of practice not counted.
     """
 
     phase: Phase
@@ -53,3 +55,4 @@ class Status:
     left_s: float | None
     question: Question | None
     outcome: str
+    unlabelled: int = 0

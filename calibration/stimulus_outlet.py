@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pylsl
 
-from rtemo.sources.followed import STIMULUS_STREAM
+from rtemo.types import STIMULUS_STREAM
 
 
 class StimulusOutlet:
@@ -38,10 +38,6 @@ class StimulusOutlet:
         if self._outlet is not None:
             # LSL takes a stamp of 0 for "now".
             self._outlet.push_sample([text.replace("\0", "")], stamp_s)
-
-    def has_consumers(self) -> bool:
-        """Whether anybody listens."""
-        return self._outlet is not None and bool(self._outlet.have_consumers())
 
     def close(self) -> None:
         """Take the outlet off the network. Idempotent."""

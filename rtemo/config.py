@@ -46,7 +46,7 @@ class StreamSelector(_Strict):
 
     def matches(self, stream: StreamDescription) -> bool:
         """Whether every field that is given equals the stream's; what rtemo itself publishes must be named."""
-        if (stream.own and self.name != stream.name) or stream.continues:
+        if (stream.named_only and self.name != stream.name) or stream.continues:
             return False
         return all(getattr(stream, key) == value for key, value in self.model_dump(exclude_none=True).items())
 

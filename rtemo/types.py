@@ -15,6 +15,8 @@ PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM = "rtemo-prediction", "rtemo-eve
 STATUS_STREAM, COMMAND_STREAM = "rtemo-status", "rtemo-command"
 OWN_STREAMS = (PREDICTION_STREAM, EVENT_STREAM, QUALITY_STREAM, STATUS_STREAM, COMMAND_STREAM)
 """Names of the streams of rtemo itself: what a session publishes, how it stands, and what it is asked to do."""
+STIMULUS_STREAM = "rtemo-stimulus"
+"""Name of the markers of a calibration: an input like others, but nobody's by its type alone."""
 SESSION_START = "session-start"
 """The event that opens a session, with ``first_window``, ``length_s`` and ``hop_s``: a replay begins there too."""
 
@@ -60,6 +62,11 @@ class StreamDescription:
     def own(self) -> bool:
         """Whether rtemo itself publishes the stream: such a stream is read only where it is asked for by name."""
         return self.name in OWN_STREAMS
+
+    @property
+    def named_only(self) -> bool:
+        """Whether a configuration that means it must say its name."""
+        return self.own or self.name == STIMULUS_STREAM
 
     @property
     def channels(self) -> int:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 from calibration.editor.desk import Desk
 from calibration.editor.loading import Loader
 from calibration.editor.window import EditorWindow
-from calibration.labels.bids import LabelFile, label_text
+from calibration.labels.bids import label_text
 from rtemo.config import Configuration
 from rtemo.dashboard.app import desktop_theme, failure_box
 from rtemo.dashboard.theme import ThemeName
@@ -105,8 +105,8 @@ def run(
 
 
 def rescue(desk: Desk) -> Path:
-    """Write unsaved labels beside the events file, under a name that nothing else has; gives where."""
+    """Write what saving would write beside the events file, under a name that nothing else has; gives where."""
     stamp = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S%fZ}"
     path = desk.path.with_name(f"{desk.path.name}.{stamp}.rescued")
-    path.write_text(label_text(LabelFile(desk.history.track)), "utf-8")
+    path.write_bytes(label_text(desk.file).encode())
     return path

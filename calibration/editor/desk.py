@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from calibration.labels.bids import LabelFile, Written, fingerprint_of, read_label_file, write_label_file
+from calibration.labels.bids import LabelFile, Written, read_label_file, write_label_file
 from calibration.labels.check import Problem, check_labels
 from calibration.labels.history import History
 from calibration.labels.survey import Survey
@@ -97,6 +97,11 @@ class Desk:
         return self.history.unsaved
 
     @property
+    def file(self) -> LabelFile:
+        """What the events file would hold if it were saved now."""
+        return replace(self._file, track=self.history.track)
+
+    @property
     def others(self) -> Sequence[tuple[float, str]]:
         """Rows of the events file that are no segments, as far as they have an onset: when, and what."""
         found = []
@@ -121,8 +126,7 @@ class Desk:
 
     def check(self) -> None:
         """Find what is wrong."""
-        now = replace(self._file, track=self.history.track)
-        self.problems = check_labels(now, self.config, self.survey)
+        self.problems = check_labels(self.file, self.config, self.survey)
 
     def near(self, moment_s: float, within_s: float, *, but: int | None = None) -> float:
         """The marker, edge or end of the recording that is next to a moment; the moment itself where none is near."""
@@ -275,12 +279,12 @@ class Desk:
         OSError
             It cannot be written.
         """
-        now = replace(self._file, track=self.history.track)
+        now = self.file
         levels = [] if self.config is None else self.config.labels
         expected = None if all_the_same else self._file.fingerprint
         written = write_label_file(self.path, now, levels=levels, expected=expected)
         columns = dict.fromkeys((*now.columns, *(name for one in now.track.segments for name in one.cells)))
-        self._file = LabelFile(now.track, now.others, tuple(columns), fingerprint_of(self.path))
+        self._file = replace(now, columns=tuple(columns), fingerprint=written.fingerprint)
         self.history.mark_saved()
         kept = f"; the old one is kept as {written.backups[-1].name}" if written.backups else ""
         self._say(f"saved {self.path.name}{kept}" if written.files else f"{self.path.name} holds all of it already")

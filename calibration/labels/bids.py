@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import bisect
-import csv
 import datetime
 import hashlib
-import io
 import itertools
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from calibration.labels.replacing import replace_file
 from calibration.labels.sidecar import sidecar_path, sidecar_text
 from calibration.labels.track import NO_LABEL, LabelSegment, LabelTrack, seconds
 from rtemo.errors import LabelError
-from rtemo.labels import EDGE_S, REQUIRED_COLUMNS
+from rtemo.labels import EDGE_S, NO_VALUE, REQUIRED_COLUMNS, events_table, has_no_duration, label_of
 
 MOST_BYTES = 16 * 2**20
 MOST_ROWS = 100_000
 ONSET, DURATION, TRIAL_TYPE = REQUIRED_COLUMNS
 _CLOSE_S = 1e-9
 """Numbers that differ by less were not changed: their text stays as it was."""
+
+
+_BREAKS = str.maketrans("\t\r\n", "   ")
+"""What would end a cell or a row, for which BIDS has no quotes, becomes a blank."""
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file as it was read.
+
+    Parameters
+    ----------
+    text : str
+        All of it, with the mark that spreadsheets begin with.
+    track : LabelTrack
+    others : tuple of mapping of str to str
+        What was found in it.
+    """
+
+    text: str
+    track: LabelTrack
+    others: tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +61,24 @@ class LabelFile:
         In their order.
     fingerprint : str
         Of the file as it was read; empty where there was none.
+    original : Original, optional
+        What was read, which is written again as far as it is not changed.
     """
 
     track: LabelTrack = field(default_factory=LabelTrack)
     others: tuple[Mapping[str, str], ...] = ()
     columns: tuple[str, ...] = REQUIRED_COLUMNS
     fingerprint: str = ""
+    original: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What writing did: files that were written, and copies of the old ones."""
+    """What writing did: files that were written, copies of the old ones, and the fingerprint of the events file."""
 
     files: tuple[Path, ...] = ()
     backups: tuple[Path, ...] = ()
+    fingerprint: str = ""
 
 
 def read_label_file(
@@ -66,7 +91,8 @@ def read_label_file(
     path : path-like
     labels : sequence of str, optional
         A row whose ``trial_type`` is among them is a segment, whatever it overlaps. Rows of other types with a length
-        are segments where they overlap none; without `labels`, every row with a length is one.
+        are segments where they overlap none; without `labels`, every row with a length is one. A row of the duration
+        ``n/a`` never is.
     aliases : mapping of str to str, optional
         Labels by further names of theirs.
 
@@ -89,10 +115,9 @@ def read_label_file(
     doubtful: list[tuple[LabelSegment, Mapping[str, str]]] = []
     others: list[Mapping[str, str]] = []
     for line, cells in rows:
-        kind = cells[TRIAL_TYPE].strip()
-        label = (aliases or {}).get(kind, kind)
+        label = label_of(cells[TRIAL_TYPE], aliases or {})
         label = "" if label in ("", NO_LABEL) else label
-        sure = bool(label) and known is not None and label in known
+        sure = bool(label) and known is not None and label in known and not has_no_duration(cells[DURATION])
         onset_s, duration_s = (_number(path, line, name, cells[name], needed=sure) for name in REQUIRED_COLUMNS[:2])
         if sure or duration_s > EDGE_S:
             segment = LabelSegment(onset_s, onset_s + duration_s, label, cells)
@@ -111,7 +136,8 @@ def read_label_file(
         else:
             taken.insert(place, (segment.start_s, segment.stop_s))
             segments.append(segment)
-    return LabelFile(LabelTrack(tuple(segments)), tuple(others), columns, _fingerprint(content))
+    track, kept = LabelTrack(tuple(segments)), tuple(others)
+    return LabelFile(track, kept, columns, _fingerprint(content), Original(content.decode(), track, kept))
 
 
 def write_label_file(
@@ -125,7 +151,8 @@ def write_label_file(
 ) -> Written:
     """Write an events file and its sidecar; the old ones are kept as ``<name>.<UTC>.bak``.
 
-    A reader finds the old file or the new one, never half of one. Where nothing would change, nothing is written.
+    A reader finds the old file or the new one, never half of one. Where nothing would change, nothing is written. A
+    link stays one: what it leads to is replaced. Files keep their modes.
 
     Parameters
     ----------
@@ -153,7 +180,7 @@ def write_label_file(
         The disk is full, or the folder cannot be written; the old files are as they were.
     """
     path = Path(path)
-    text = label_text(labels)
+    content = label_text(labels).encode()
     old = _content(path)
     if expected is not None and ("" if old is None else _fingerprint(old)) != expected:
         raise LabelError(
@@ -163,40 +190,57 @@ def write_label_file(
     files, backups = [], []
     for target, new in (
         (sidecar_path(path), sidecar_text(sidecar_path(path), described, levels, descriptions or {})),
-        (path, text.encode()),
+        (path, content),
     ):
         before = _content(target)
         if before == new:
             continue
-        backup = _replace(target, before, new, now or datetime.datetime.now(datetime.UTC))
+        backup = replace_file(target, before, new, now or datetime.datetime.now(datetime.UTC))
         files.append(target)
         backups += [backup] if backup is not None else []
-    return Written(tuple(files), tuple(backups))
-
-
-def fingerprint_of(path: str | Path) -> str:
-    """The fingerprint of a file as it is now; empty where there is none."""
-    content = _content(Path(path))
-    return "" if content is None else _fingerprint(content)
+    return Written(tuple(files), tuple(backups), _fingerprint(content))
 
 
 def label_text(labels: LabelFile) -> str:
-    """An events file as text, its rows in order of their onsets."""
+    """An events file as text: as it was read where nothing is changed, else its rows in order of their onsets.
+
+    What is not known is ``n/a``; tabs and line ends within a cell become blanks. Line ends are those of the file that
+    was read.
+
+    Raises
+    ------
+    LabelError
+        Two columns would have one name.
+    """
+    was = labels.original
+    if was is not None and (was.track, was.others) == (labels.track, labels.others):
+        return was.text
     columns = _described(labels)
+    header = [name.translate(_BREAKS) for name in columns]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise LabelError(f"expected columns of different names, found twice {', '.join(twice)[:200]}.")
     rows: list[tuple[float, Mapping[str, str]]] = [(one.start_s, _cells(one)) for one in labels.track.segments]
     rows += [(_onset(cells), cells) for cells in labels.others]
     rows.sort(key=lambda row: row[0])
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    # A field that is empty would be lost at the end of a line; BIDS has a word for it.
-    writer.writerows([cells.get(name, "") or NO_LABEL for name in columns] for _, cells in rows)
-    return buffer.getvalue()
+    lines = [header, *([cells.get(name, NO_VALUE).translate(_BREAKS) for name in columns] for _, cells in rows)]
+    end, mark, last = ("\n", "", "\n") if was is None else _form(was.text)
+    return mark + end.join("\t".join(line) for line in lines) + last
 
 
 def new_label_file(segments: Iterable[LabelSegment], columns: Sequence[str] = ()) -> LabelFile:
-    """An events file of segments that come from elsewhere; `columns` says which of their cells come first."""
-    return LabelFile(LabelTrack(tuple(segments)), (), tuple(dict.fromkeys((*REQUIRED_COLUMNS, *columns))))
+    """An events file of segments that come from elsewhere; `columns` says which of their cells come first.
+
+    Empty cells, which BIDS does not know, are ``n/a``.
+    """
+    told = (replace(one, cells={name: text or NO_VALUE for name, text in one.cells.items()}) for one in segments)
+    return LabelFile(LabelTrack(tuple(told)), (), tuple(dict.fromkeys((*REQUIRED_COLUMNS, *columns))))
+
+
+def _form(text: str) -> tuple[str, str, str]:
+    """How a text ends its lines, how it begins, and how it ends."""
+    end = next((one for one in ("\r\n", "\n", "\r") if one in text), "\n")
+    return end, _BOM if text.startswith(_BOM) else "", end if text.endswith(("\n", "\r")) else ""
 
 
 def _union(segments: Sequence[LabelSegment]) -> list[tuple[float, float]]:
@@ -274,70 +318,16 @@ def _fingerprint(content: bytes) -> str:
 
 def _table(path: Path, content: bytes) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str]]]]:
     """Names of the columns, and the rows by column with their lines."""
-    try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter="\t")
-        lines = [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"{path}: cannot be read as tab-separated text: {error}.") from error
-    columns = tuple(lines[0][1]) if lines else ()
-    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if missing or twice:
-        found = f"twice {', '.join(twice)[:200]}" if twice else f"{', '.join(columns)[:200] or 'none'}"
-        raise LabelError(
-            f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, each once; found {found}.",
-            cure="Write BIDS events, tab-separated.",
-        )
-    if len(lines) > MOST_ROWS:
+    columns, lines = events_table(path, content)
+    if len(lines) >= MOST_ROWS:
         raise LabelError(
             f"{path}: expected at most {MOST_ROWS} rows, found {len(lines)}.", cure="This is no list of labels."
         )
     rows = []
-    for line, row in lines[1:]:
+    for line, row in lines:
         if len(row) > len(columns):
             raise LabelError(
                 f"{path}: line {line}: expected {len(columns)} cells, found {len(row)}.", cure="Mend the line."
             )
         rows.append((line, dict(itertools.zip_longest(columns, row, fillvalue=""))))
     return columns, rows
-
-
-def _replace(path: Path, before: bytes | None, new: bytes, now: datetime.datetime) -> Path | None:
-    """Put a new file in place of an old one, which is kept; gives where."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    backup = None
-    try:
-        _write(part, new, "wb")
-        if before is not None:
-            backup = _kept(path, before, now)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return backup
-
-
-def _kept(path: Path, content: bytes, now: datetime.datetime) -> Path:
-    stamp = f"{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
-    for name in _names(f"{path.name}.{stamp}"):
-        backup = path.with_name(name)
-        try:
-            _write(backup, content, "xb")
-        except FileExistsError:
-            continue
-        except OSError:
-            backup.unlink(missing_ok=True)
-            raise
-        return backup
-    raise AssertionError("count never ends")
-
-
-def _names(stem: str) -> Iterator[str]:
-    yield f"{stem}.bak"
-    yield from (f"{stem}r{number}.bak" for number in itertools.count(2))
-
-
-def _write(path: Path, content: bytes, mode: str) -> None:
-    with path.open(mode) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

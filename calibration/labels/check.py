@@ -7,17 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from calibration.labels.bids import TRIAL_TYPE, LabelFile
+from calibration.labels.bids import DURATION, ONSET, TRIAL_TYPE, LabelFile
 from calibration.labels.survey import Survey, reach_s, viewed, windows_in
 from calibration.labels.track import NO_LABEL, seconds
 from rtemo.config import Configuration
-from rtemo.labels import EDGE_S
+from rtemo.labels import EDGE_S, has_no_duration, label_of
 
-Kind = Literal["overlap", "outside", "unknown label", "zero length", "gap", "no window", "unlabelled"]
+Kind = Literal["overlap", "outside", "unknown label", "zero length", "no duration", "gap", "no window"]
 SHARE_MISSING = 0.05
 """Of a segment that a stream may miss before it is worth a word."""
 LEAST_MISSING_S = 0.5
 MOST_PROBLEMS = 1000
+MOST_ONSETS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def check_labels(labels: LabelFile, config: Configuration | None, survey: Survey
     if survey is not None:
         found += _of_recording(labels, config, survey)
     if config is not None:
-        found += _of_windows(labels, config, survey)
+        found += [*_of_windows(labels, config, survey), *_without_duration(labels, config)]
     found.sort(key=lambda problem: problem.segments[:1] or (-1,))
     return tuple(found[:MOST_PROBLEMS])
 
@@ -92,6 +93,21 @@ def _of_segments(labels: LabelFile, config: Configuration | None) -> Iterator[Pr
             near = _near(name, config.labels)
             if near:
                 yield _unknown(name, config.labels, (), f"a row of type {name[:80]!r}")
+
+
+def _without_duration(labels: LabelFile, config: Configuration) -> Iterator[Problem]:
+    """Rows that were meant as labels, perhaps, and that training passes over."""
+    aliases = config.markers.labels if config.markers is not None else {}
+    onsets: dict[str, list[str]] = {}
+    for cells in labels.others:
+        label = label_of(cells[TRIAL_TYPE], aliases)
+        if label in config.labels and has_no_duration(cells[DURATION]):
+            onsets.setdefault(label, []).append(cells[ONSET].strip()[:20])
+    for label, at in onsets.items():
+        rows = "1 row" if len(at) == 1 else f"{len(at)} rows"
+        where = ", ".join(at[:MOST_ONSETS]) + (", ..." if len(at) > MOST_ONSETS else "")
+        does = "has the duration n/a: it labels" if len(at) == 1 else "have the duration n/a: they label"
+        yield Problem("no duration", False, (), f"{rows} of label {label!r} (onset {where}) {does} no window")
 
 
 def _unknown(label: str, known: Sequence[str], numbers: tuple[int, ...], where: str) -> Problem:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rtemo.errors import LabelError
-from rtemo.labels import EDGE_S, REQUIRED_COLUMNS
+from rtemo.labels import EDGE_S, NO_VALUE, REQUIRED_COLUMNS, TRIAL_COLUMN
 
-NO_LABEL = "n/a"
-"""What BIDS writes where there is no value; a segment without a label has an empty one here."""
+NO_LABEL = NO_VALUE
+"""A segment without a label has an empty one here, and this one in the file."""
 DECIMALS = 6
 """Seconds are kept to a microsecond, which is `EDGE_S`: as near as edges of windows and segments are told apart."""
 MOST_S = 1e8
@@ -145,6 +145,8 @@ class LabelTrack:
     def split(self, number: int, at_s: float) -> LabelTrack:
         """With two segments in place of one; both keep what was known of it.
 
+        They are parts of one trial, which training never splits: without a number of a trial, both get a new one.
+
         Raises
         ------
         LabelError
@@ -154,7 +156,9 @@ class LabelTrack:
         at_s = round(at_s, DECIMALS)
         if not old.start_s + EDGE_S < at_s < old.stop_s - EDGE_S:
             raise LabelError(f"{seconds(at_s)} s does not lie inside {old}.", cure="Split it between its edges.")
-        return self._with(old, _sound(replace(old, stop_s=at_s)), _sound(replace(old, start_s=at_s)))
+        cells = old.cells if _trial(old) else {**old.cells, TRIAL_COLUMN: self._new_trial()}
+        halves = replace(old, stop_s=at_s, cells=cells), replace(old, start_s=at_s, cells=cells)
+        return self._with(old, *(_sound(half) for half in halves))
 
     def relabel(self, number: int, label: str) -> LabelTrack:
         """With another label of a segment; empty for none.
@@ -217,6 +221,11 @@ class LabelTrack:
                     found.append((first, second, overlap_s))
         return found
 
+    def _new_trial(self) -> str:
+        """A number that no trial has."""
+        numbers = [int(name) for one in self.segments if (name := _trial(one)).isdecimal() and len(name) < 10]
+        return str(max(numbers, default=0) + 1)
+
     def _with(self, old: LabelSegment, *new: LabelSegment) -> LabelTrack:
         return LabelTrack((*(one for one in self.segments if one is not old), *new))
 
@@ -257,6 +266,12 @@ def seconds(value: float) -> str:
     """
     text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+
+def _trial(segment: LabelSegment) -> str:
+    """What the file calls a segment's trial; empty where it says nothing."""
+    name = segment.cells.get(TRIAL_COLUMN, "").strip()
+    return "" if name == NO_VALUE else name
 
 
 def _sound(segment: LabelSegment) -> LabelSegment:

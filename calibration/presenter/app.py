@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Final, cast
@@ -21,6 +22,7 @@ from calibration.presenter.placing import Placing, chosen_screen
 from calibration.presenter.session_view import StreamLine, view_of
 from calibration.presenter.window import PresenterWindow
 from calibration.recorded_run import RecordedRun
+from calibration.schedule import least_s
 from calibration.stimulus_outlet import StimulusOutlet
 from calibration.trial_quality import trial_quality
 from calibration.watch import Watch
@@ -82,7 +84,9 @@ def showing_of(screen: int, window: str | None, photodiode: str | None, *, exper
     application = _application()
     chosen_screen(screen)
     beside = len(application.screens()) > 1 or size is not None
-    return Showing(Placing(screen, size, square), beside if experimenter is None else experimenter)
+    own_window = beside if experimenter is None else experimenter
+    # With a window of their own, experimenters have their keys there: the participant's do nothing but answer.
+    return Showing(Placing(screen, size, square, operator_keys=not own_window), own_window)
 
 
 def _application() -> QApplication:
@@ -105,7 +109,13 @@ class RecordedMarkers:
         self._outlet.push(text, stamp_s)
 
 
-def present(session: CalibrationFolder, run: RecordedRun, outlet: StimulusOutlet, showing: Showing) -> str:
+def present(
+    session: CalibrationFolder,
+    run: RecordedRun,
+    outlet: StimulusOutlet,
+    showing: Showing,
+    say: Callable[[str], None],
+) -> str:
     """Take the participant through baseline and trials; everything is in the journal when this returns.
 
     Parameters
@@ -116,6 +126,8 @@ def present(session: CalibrationFolder, run: RecordedRun, outlet: StimulusOutlet
         Which records already.
     outlet : StimulusOutlet
     showing : Showing
+    say : callable
+        Takes lines for the experimenter where there is no window for them.
 
     Returns
     -------
@@ -129,7 +141,7 @@ def present(session: CalibrationFolder, run: RecordedRun, outlet: StimulusOutlet
     BaseException
         Whatever goes wrong in a slot, after the session was stopped in order.
     """
-    return _Presentation(_application(), session, run, outlet, showing).exec()
+    return _Presentation(_application(), session, run, outlet, showing, say).exec()
 
 
 class _Presentation:
@@ -140,11 +152,14 @@ class _Presentation:
         run: RecordedRun,
         outlet: StimulusOutlet,
         showing: Showing,
+        say: Callable[[str], None],
     ) -> None:
         assert session.protocol is not None
         self._application, self._session, self._run = application, session, run
+        self._protocol = session.protocol
         self._watch = Watch(session.config)
         self._operator = ExperimenterWindow(showing.theme) if showing.experimenter else None
+        self._say = say if self._operator is None else self._operator.say
         self._screen = PresenterWindow(LslClock(), showing.placing, operator=self._operator)
         self._conductor = Conductor(
             session.protocol,
@@ -175,8 +190,7 @@ class _Presentation:
                 self._operator.show()
             flips = self._screen.open()
             self._session.logbook.write("note", text=flips.words())
-            if self._operator is not None:
-                self._operator.say(flips.words())
+            self._say(flips.words())
             self._conductor.begin()
             self._refresh()
             self._ticking.start(TICK_MS)
@@ -207,23 +221,36 @@ class _Presentation:
 
     def _refresh(self) -> None:
         status = self._run.status()
-        said = self._watch.take(self._run.take_events())
+        for line in self._watch.take(self._run.take_events()):
+            self._say(line)
         self._hold(self._watch.waits_for(status))
         if self._operator is not None:
-            for line in said:
-                self._operator.say(line)
             lines = tuple(StreamLine(note.name, note.state, note.words) for note in self._watch.notes(status))
             waits = tuple(f"waiting for {name}: trials go on when it is back and you resume" for name in self._waits)
             stage = self._session.logbook.progress.stage.value
             self._operator.refresh(
-                view_of(self._conductor.status, stage, streams=lines, warnings=(*waits, *self._watch.lines))
+                view_of(
+                    self._conductor.status,
+                    stage,
+                    streams=lines,
+                    warnings=(*waits, *self._watch.lines),
+                    session_left_s=self._left_s(),
+                )
             )
+
+    def _left_s(self) -> float:
+        """Seconds until the last trial ends, if no report takes any time."""
+        progress = self._session.logbook.progress
+        finished = progress.done.keys() | progress.skipped
+        return least_s(self._protocol, [trial for trial in self._session.plan if trial.number not in finished])
 
     def _hold(self, waits: list[str]) -> None:
         """Pause while a required stream is lost: a participant's time is not to be wasted."""
         self._waits = waits
         if waits and not self._conductor.status.paused and self._conductor.pause():
-            self._session.logbook.write("warning", text=f"paused: {', '.join(waits)} lost")
+            text = f"paused, as {', '.join(waits)} is lost: P resumes once it is back"
+            self._session.logbook.write("warning", text=text)
+            self._say(text)
 
     def _quality(self, start_s: float, stop_s: float) -> TrialQuality | None:
         return trial_quality(
@@ -243,6 +270,9 @@ class _Presentation:
             self._failed = error.with_traceback(trace)
             self._ticking.stop()
             self._refreshing.stop()
-            if not self._conductor.finished:
-                self._conductor.abort("error", f"{kind.__name__}: {error}")
-            self._application.quit()
+            try:
+                if not self._conductor.finished:
+                    self._conductor.abort("error", f"{kind.__name__}: {error}")
+            finally:
+                # Also where the journal takes nothing more.
+                self._application.quit()

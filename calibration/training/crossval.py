@@ -205,7 +205,8 @@ def cross_validate(
             for fraction in fractions:
                 part = subset_of_trials(labels[learnt], fraction, seed + held)
                 trials = numbers[learnt][part]
-                few = side & np.isin(table.trial, trials)
+                # Unlabelled windows as well: the last point of the curve has them.
+                few = side & (np.isin(table.trial, trials) | (table.trial < 0))
                 few_views = possible.standardised(few)
                 model = fit_plain(possible.data(few_views, few), chosen, meter,
                                   replay=replay, seed=seed, device=device,
@@ -316,7 +317,10 @@ def _probabilities(model: TrainedModel, given: Mapping[str, Floats]) -> Floats:
 
 
 def minutes_of(table: FeatureTable, trials: Ints) -> Floats:
-    """Length of each trial as far as windows cover it."""
-    return np.array(
-        [(table.stop_s[table.trial == n].max() - table.start_s[table.trial == n].min()) / 60 for n in trials]
-    )
+    """Length of each trial as far as windows cover it; between its parts it has none."""
+    out = []
+    for number in trials.tolist():
+        start_s = np.sort(table.start_s[table.trial == number])
+        length_s = (table.stop_s - table.start_s)[table.trial == number].max()
+        out.append(float(np.minimum(np.diff(start_s), length_s).sum() + length_s) / 60)
+    return np.array(out)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
 from calibration.training.canvas import CHANCE, RISING, bars, mean, short_name, svg
-from calibration.training.learning import MORE_MINUTES
+from calibration.training.learning import FURTHEST, MORE_MINUTES
 from calibration.training.trained import TrainedSession
 from rtemo.dashboard.theme import LIGHT
 from rtemo.evaluation.evaluate import COMPLETE, WITHOUT
@@ -25,11 +25,16 @@ def accuracy_figure(session: TrainedSession) -> str:
         rows = [
             ("balanced accuracy\n(windows)", session.judged.figures.balanced_accuracy),
             ("accuracy\n(windows)", session.judged.accuracy),
-            ("trials right\n(exact interval)", session.judged.trials_right),
+            ("trials right", session.judged.trials_right),
         ]
         bars(left, rows, LIGHT.accent)
-        left.axvline(session.judged.figures.chance, **CHANCE)
-        left.text(session.judged.figures.chance, -0.62, " chance", color=LIGHT.critical, fontsize=8, va="center")
+        by_chance = (
+            session.judged.figures.chance, session.judged.accuracy_by_chance, session.judged.trials_by_chance
+        )  # fmt: skip
+        # Each row has a chance of its own: with unequal labels, always saying the commonest is right more often.
+        for row, at in enumerate(by_chance):
+            left.plot([at, at], [row - 0.42, row + 0.42], **CHANCE)
+        left.text(by_chance[0], -0.62, " chance", color=LIGHT.critical, fontsize=8, va="center")
         right.hist(session.judged.chance.shuffled, bins=24, range=(0, 1), color=LIGHT.line, edgecolor=LIGHT.muted)
         right.axvline(session.judged.figures.balanced_accuracy.value, color=LIGHT.accent, linewidth=2)
         right.set_title("shuffled labels (grey), yours (line)", fontsize=9)
@@ -102,7 +107,7 @@ def reliability_figure(session: TrainedSession) -> str:
         above.set_ylim(0, 1.03)
         above.set_ylabel("share right")
         above.set_title(
-            f"off by {100 * session.judged.figures.calibration_error:.0f} points on average (ECE)", fontsize=9
+            f"off by {100 * session.judged.figures.calibration_error:.1f} points on average (ECE)", fontsize=9
         )
         edges = np.arange(CALIBRATION_BINS) / CALIBRATION_BINS
         below.bar(edges, count, width=1 / CALIBRATION_BINS, align="edge", color=LIGHT.line, edgecolor=LIGHT.muted)
@@ -136,6 +141,8 @@ def learning_figure(session: TrainedSession) -> str:
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots()
         curve = session.curve
+        # Where all came out right, or five minutes are far away, the square would promise what nobody knows.
+        ahead = np.isfinite(curve.gain.value) and not (curve.beyond or curve.perfect)
         minutes = np.array([point.minutes for point in curve.points])
         values = np.array([point.balanced_accuracy.value for point in curve.points])
         low = np.array([point.balanced_accuracy.low for point in curve.points])
@@ -143,20 +150,22 @@ def learning_figure(session: TrainedSession) -> str:
         axes.errorbar(minutes, values, yerr=np.maximum([values - low, high - values], 0), fmt="o", capsize=3,
                       color=LIGHT.accent)  # fmt: skip
         if np.isfinite(curve.slope):
-            last = curve.minutes + MORE_MINUTES
+            last = FURTHEST * curve.minutes if curve.beyond else curve.minutes + MORE_MINUTES
             along = np.linspace(minutes.min(), last, 100)
             axes.plot(along, curve.at(along), color=LIGHT.muted, linewidth=1)
-            end = float(curve.at(np.array([curve.minutes]))[0])
-            gain = curve.gain
-            axes.errorbar([last], [min(max(end + gain.value, 0), 1)],
-                          yerr=[[gain.value - gain.low], [gain.high - gain.value]], fmt="s", capsize=3,
-                          color=LIGHT.warning)  # fmt: skip
+            if ahead:
+                end = float(curve.at(np.array([curve.minutes]))[0])
+                gain = curve.gain
+                axes.errorbar([last], [min(max(end + gain.value, 0), 1)],
+                              yerr=np.maximum([[gain.value - gain.low], [gain.high - gain.value]], 0), fmt="s",
+                              capsize=3, color=LIGHT.warning)  # fmt: skip
             axes.axvline(curve.minutes, color=LIGHT.muted, linewidth=1, linestyle=":")
             axes.text(curve.minutes, 0.02, " this calibration", color=LIGHT.muted, fontsize=8)
         axes.axhline(session.judged.figures.chance, **CHANCE)
         axes.set_ylim(0, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel(f"labelled minutes learnt from; square: {MORE_MINUTES:g} more, with its 90 % interval")
+        square = "" if not ahead else f"; square: {MORE_MINUTES:g} more, with its 90 % interval"
+        axes.set_xlabel(f"minutes of stimuli learnt from{square}")
         axes.set_ylabel("balanced accuracy")
 
     return svg("learning", draw, 2.8)

@@ -10,15 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.training.crossval import CrossValidation
-from calibration.training.statistics import (
-    LEVEL,
-    REPLICATES,
-    Estimate,
-    TrialCounts,
-    balanced_accuracy,
-    count_trials,
-    draw_trials,
-)
+from calibration.training.statistics import Estimate, balanced_accuracy, count_trials, difference
 from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError, RecordingError, StreamError
 from rtemo.extraction import Extraction, extract, join
@@ -73,10 +65,26 @@ class Comparison:
         return {**figures, "replayed": self.replayed, "recordings": self.recordings}
 
 
-def disagreement(first: Bundle, config: Configuration, extractions: Sequence[Extraction]) -> str:
-    """Why the windows of a first bundle cannot stand beside new ones; empty where they can."""
+def disagreement(
+    first: Bundle, config: Configuration, extractions: Sequence[Extraction], digests: Sequence[str]
+) -> str:
+    """Why the windows of a first bundle cannot stand beside new ones; empty where they can.
+
+    Parameters
+    ----------
+    first : Bundle
+    config : Configuration
+    extractions : sequence of Extraction
+        Of the new recordings.
+    digests : sequence of str
+        Their SHA-256.
+    """
     if first.calibration is None or len(first.calibration) == 0:
         return "it keeps no calibration windows"
+    again = [recording.name for recording in first.recordings if recording.sha256 in digests]
+    if again:
+        # Its windows would tell the models of the very trials that are held out.
+        return f"it has learnt from {', '.join(again)} already, and would know the trials that are held out"
     try:
         check_configuration(first, config)
         for extraction in extractions:
@@ -167,21 +175,6 @@ def compare(
         replayed=len(replay),
         recordings=len(np.unique(replay.recordings)),
     )
-
-
-def difference(ours: TrialCounts, theirs: TrialCounts) -> Estimate:
-    """Balanced accuracy of one less that of another on the same trials, with an interval by drawing trials for both."""
-    drawn = np.vstack([np.ones((1, len(ours)), dtype=np.int64), draw_trials(ours.label, REPLICATES, 0)])
-    total = np.zeros(len(drawn))
-    labels = np.unique(ours.label)
-    for label in labels:
-        rows = ours.label == label
-        total += (drawn[:, rows] * (ours.hits - theirs.hits)[rows]).sum(axis=1) / (
-            drawn[:, rows] * ours.windows[rows]
-        ).sum(axis=1)
-    total /= len(labels)
-    low, high = np.quantile(total[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(total[0]), float(low), float(high))
 
 
 def with_first(bundle: Bundle, first: Bundle) -> Bundle:

@@ -20,6 +20,8 @@ from rtemo.model.train import Windows, class_weights, fit_temperature, train, va
 from rtemo.model.trained import TrainedModel
 
 AS_CONFIGURED = "as configured"
+LEAST_VALIDATION = 6
+"""Windows held out that a choice may be made by, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,25 @@ class Fit:
     model: TrainedModel
     chosen: Candidate
     losses: Mapping[str, float]
+
+
+def for_few_windows(config: Configuration, windows: int) -> Configuration:
+    """A configuration that holds trials out of a short calibration too, unless it says itself from how many on.
+
+    Without them there is no choice of settings, no temperature and no probe.
+
+    Parameters
+    ----------
+    config : Configuration
+    windows : int
+        Labelled ones.
+    """
+    if "validation_windows" in config.model.settings:
+        return config
+    usual = make_settings(config.model.preset, config.model.settings).validation_windows
+    wanted = min(usual, max(LEAST_VALIDATION, windows // 10))
+    model = config.model.model_copy(update={"settings": {**config.model.settings, "validation_windows": wanted}})
+    return config.model_copy(update={"model": model})
 
 
 def candidates(config: Configuration) -> tuple[Candidate, ...]:

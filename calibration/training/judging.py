@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.training.crossval import CrossValidation
+from calibration.training.plan import confounds
 from calibration.training.standin import SHUFFLES, Chance, chance
 from calibration.training.statistics import (
     Estimate,
@@ -43,6 +45,8 @@ class Judged:
     accuracy : Estimate
     trials_right : Estimate
         Share of the trials, with its exact interval.
+    accuracy_by_chance, trials_by_chance : float
+        Of always saying the commonest label: its share of the windows, and of the trials.
     recall : mapping of str to Estimate
         By label.
     precision : mapping of str to float
@@ -58,6 +62,8 @@ class Judged:
     counts: TrialCounts
     accuracy: Estimate
     trials_right: Estimate
+    accuracy_by_chance: float
+    trials_by_chance: float
     recall: Mapping[str, Estimate]
     precision: Mapping[str, float]
     conditions: Mapping[str, Estimate]
@@ -112,12 +118,15 @@ def judge(config: Configuration, table: FeatureTable, found: CrossValidation, sh
         seen=float(there.any(axis=1).mean()),
         complete=float(there.all(axis=1).mean()),
         confounded=confounded(found),
+        least_p=by_chance.least_p,
     )
     return Judged(
         figures=figures,
         counts=counts,
         accuracy=accuracy(counts),
         trials_right=exact_interval(int((counts.decided == counts.label).sum()), len(counts)),
+        accuracy_by_chance=_commonest(confusion.sum(axis=1)),
+        trials_by_chance=_commonest(np.bincount(counts.label)),
         recall=by_label,
         precision={
             label: float(confusion[k, k] / said[k]) if said[k] else float("nan") for k, label in enumerate(found.labels)
@@ -136,18 +145,9 @@ def confounded(found: CrossValidation) -> str:
     found : CrossValidation
     """
     _, first = np.unique(found.trial, return_index=True)
-    label, place, start_s = found.truth[first], found.recording[first], found.start_s[first]
-    orders = [label[place == where][np.argsort(start_s[place == where])] for where in np.unique(place)]
-    if len(orders) > 1 and all(len(np.unique(order)) == 1 for order in orders):
-        return (
-            "Every recording holds trials of one label alone: what differs between recordings passes for a difference "
-            "between labels."
-        )
-    several = [order for order in orders if len(np.unique(order)) > 1]
-    blocked = [order for order in several if np.count_nonzero(np.diff(order)) + 1 == len(np.unique(order)) < len(order)]
-    if several and len(blocked) == len(several):
-        return (
-            "All trials of a label follow one another: what drifts in the course of a recording passes for a "
-            "difference between labels."
-        )
-    return ""
+    return " ".join(confounds(found.labels, found.truth[first], found.recording[first], found.start_s[first]))
+
+
+def _commonest(counts: NDArray[np.int64]) -> float:
+    """Share of the commonest."""
+    return float(counts.max() / counts.sum()) if counts.sum() else float("nan")

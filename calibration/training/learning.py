@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from calibration.training.statistics import (
     balanced_accuracy,
     count_trials,
     draw_trials,
+    redrawn,
+    widened,
 )
 from rtemo.types import Bools, Floats
 
@@ -24,6 +26,8 @@ MORE_MINUTES = 5.0
 WORTH = 0.02
 """A gain of balanced accuracy that more minutes are worth sitting through."""
 LEVEL = 0.90
+FURTHEST = 2.25
+"""Times the minutes at hand up to which the curve is believed."""
 CURVATURE = -0.5
 """Power of the number of minutes by which the distance to the best that can be reached falls."""
 
@@ -53,7 +57,8 @@ class LearningCurve:
         Of balanced accuracy by `MORE_MINUTES` more, with its 90 % interval.
     would_help : "yes", "hardly" or "unknown"
         ``yes``: the gain is `WORTH` or more, and even the interval's lower end is a gain. ``hardly``: even its upper
-        end is below `WORTH`.
+        end is below `WORTH`, or all held-out windows came out right. ``unknown``: else, and wherever five more minutes
+        lie `beyond` what the curve can tell.
     ceiling, slope : float
         Of ``ceiling - slope / sqrt(minutes)``; NaN with fewer than two points.
     """
@@ -70,13 +75,34 @@ class LearningCurve:
         return np.clip(self.ceiling - self.slope * minutes**CURVATURE, 0.0, 1.0)
 
     @property
+    def beyond(self) -> bool:
+        """Whether `MORE_MINUTES` more are further than the curve is believed."""
+        return self.minutes + MORE_MINUTES > FURTHEST * self.minutes
+
+    @property
+    def perfect(self) -> bool:
+        """Whether every held-out window came out right."""
+        return bool(self.points) and self.points[-1].balanced_accuracy.value >= 1 - 1e-9
+
+    @property
     def sentence(self) -> str:
         """The answer in words."""
         if not np.isfinite(self.gain.value):
             return "There are too few trials for a learning curve."
+        if self.perfect:
+            return (
+                "All held-out windows came out right: there is nothing left to gain on these trials, whatever other "
+                "trials might show."
+            )
+        if self.beyond:
+            return (
+                f"{MORE_MINUTES:g} more minutes of stimuli lie far beyond the {self.minutes:.1f} at hand: whether they "
+                "would help cannot be told from these trials."
+            )
         told = (
-            f"{MORE_MINUTES:g} more minutes are expected to change balanced accuracy by {100 * self.gain.value:+.0f} "
-            f"points (90 % interval {100 * self.gain.low:+.0f} to {100 * self.gain.high:+.0f})"
+            f"{MORE_MINUTES:g} more minutes of stimuli are expected to change balanced accuracy by "
+            f"{100 * self.gain.value:+.0f} points (90 % interval {100 * self.gain.low:+.0f} to "
+            f"{100 * self.gain.high:+.0f})"
         )
         meaning = {
             "yes": "they would help",
@@ -125,21 +151,9 @@ def learning_curve(
         return LearningCurve(points, minutes, UNKNOWN, "unknown", float("nan"), float("nan"))
     # Every trial is predicted at every point: the same draw serves them all, and their differences are paired.
     drawn = np.vstack([np.ones((1, len(counted[0])), dtype=np.int64), draw_trials(counted[0].label, REPLICATES, seed)])
-    labels = np.unique(counted[0].label)
-    values = np.stack(
-        [
-            np.mean(
-                [
-                    (drawn * counts.hits)[:, counts.label == k].sum(axis=1)
-                    / (drawn * counts.windows)[:, counts.label == k].sum(axis=1)
-                    for k in labels
-                ],
-                axis=0,
-            )
-            for counts in counted
-        ],
-        axis=1,
-    )
+    labels = len(np.unique(counted[0].label))
+    alike = np.full(labels, 1 / labels)
+    values = np.stack([redrawn(counts, alike, drawn) for counts in counted], axis=1)
     at = np.array([point.minutes for point in points]) ** CURVATURE
     centred = at - at.mean()
     slopes = -(values @ centred) / (centred @ centred)
@@ -148,13 +162,19 @@ def learning_curve(
         np.clip(ceilings - slopes * length**CURVATURE, 0.0, 1.0) for length in (minutes, minutes + MORE_MINUTES)
     )
     gains = then - now
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(gains[1:], [tail, 1 - tail])
-    gain = Estimate(float(gains[0]), float(low), float(high))
-    return LearningCurve(points, minutes, gain, _answer(gain), float(ceilings[0]), float(slopes[0]))
+    low, high = widened(float(gains[0]), gains[1:], len(counted[0]) - labels, LEVEL)
+    most = 1 - float(now[0])
+    gain = Estimate(float(gains[0]), max(low, -float(now[0])), min(high, most))
+    found = LearningCurve(points, minutes, gain, "unknown", float(ceilings[0]), float(slopes[0]))
+    return replace(found, would_help=_answer(found))
 
 
-def _answer(gain: Estimate) -> Answer:
+def _answer(curve: LearningCurve) -> Answer:
+    gain = curve.gain
+    if curve.perfect:
+        return "hardly"
+    if curve.beyond:
+        return "unknown"
     if gain.low > 0 and gain.value >= WORTH:
         return "yes"
     return "hardly" if gain.high < WORTH else "unknown"

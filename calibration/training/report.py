@@ -24,6 +24,7 @@ from rtemo.printable import printable
 REPORT, RESULT = "report.html", "result.json"
 SIGN = {"usable": "✓", "use with care": "!", "do not use": "✕"}
 MOST_WARNINGS = 40
+MOST_LOST = 60
 
 STYLE = """
 :root { color-scheme: light; }
@@ -90,6 +91,7 @@ def report_html(session: TrainedSession, *, title: str = "Calibration") -> str:
         _contributions(session),
         _separation(session),
         _quality(session),
+        _shown(session),
         _lost(session),
         _provenance(session),
     ]
@@ -121,22 +123,23 @@ def _accuracy(session: TrainedSession) -> str:
     where = "within recordings" if session.judged.chance.within_recordings else "over all recordings"
     text = (
         f"Every trial was predicted by a model that saw nothing of it: {found.folds} folds of whole trials, "
-        f"{len(session.judged.counts)} trials, {len(found.truth)} windows. Intervals come from drawing trials anew, "
-        "not windows: windows of a trial are alike. Balanced accuracy is the mean over the labels of the share found; "
-        f"chance is {_percent(figures.chance)}. With the labels of the trials shuffled "
-        f"{len(session.judged.chance.shuffled)} times ({where}) a linear stand-in reaches "
-        f"{_percent(figures.balanced_accuracy.value)} or more in {_percent(figures.p_shuffled, 1)} of cases. Guessing "
-        f"gets as many trials right with a probability of {figures.p_trials:.2g}."
+        f"{len(session.judged.counts)} trials, {len(found.truth)} windows. Intervals are those of trials, not of "
+        "windows, which are alike within a trial: the wider of one from drawing trials anew and the exact one of so "
+        "many trials. Balanced accuracy is the mean over the labels of the share found; "
+        f"chance is {_percent(figures.chance)}. For accuracy and for trials, chance is to say always the commonest "
+        f"label. A linear stand-in, trained on shuffled labels ({len(session.judged.chance.shuffled)} times, {where}), "
+        f"reaches {_percent(figures.balanced_accuracy.value)} or more in {_percent(figures.p_shuffled, 1)} of cases. "
+        f"Guessing gets as many trials right with a probability of {figures.p_trials:.2g}."
     )
     rows = [
-        ("balanced accuracy (windows)", *_cells(figures.balanced_accuracy)),
-        ("accuracy (windows)", *_cells(session.judged.accuracy)),
-        ("trials right (exact interval)", *_cells(session.judged.trials_right)),
+        ("balanced accuracy (windows)", *_cells(figures.balanced_accuracy), _percent(figures.chance)),
+        ("accuracy (windows)", *_cells(session.judged.accuracy), _percent(session.judged.accuracy_by_chance)),
+        ("trials right", *_cells(session.judged.trials_right), _percent(session.judged.trials_by_chance)),
     ]
     return _section(
         "How often it is right",
         _p(text) + _image(draw.accuracy_figure(session), "Accuracy against chance")
-        + _table(("", "found", "95 % interval"), rows, numbers=1),
+        + _table(("", "found", "95 % interval", "by chance"), rows, numbers=1),
     )  # fmt: skip
 
 
@@ -196,7 +199,8 @@ def _learning(session: TrainedSession) -> str:
     return _section(
         "Would five more minutes help?",
         _p(curve.sentence) + _image(draw.learning_figure(session), "Learning curve")
-        + _table(("trials", "minutes", "balanced accuracy", "95 % interval"), rows, numbers=0) + _p(note),
+        + _table(("trials", "minutes of stimuli", "balanced accuracy", "95 % interval"), rows,
+                 numbers=0) + _p(note),
     )  # fmt: skip
 
 
@@ -271,6 +275,19 @@ def _quality(session: TrainedSession) -> str:
         if rows:
             parts.append(_table(("channel", "bad in labelled windows", "mean score"), rows, numbers=1))
     return _section("Channel quality", "".join(parts) or _p("No view is watched for the quality of its channels."))
+
+
+def _shown(session: TrainedSession) -> str:
+    told = session.shown
+    if told is None:
+        return ""
+    rows = [(str(t.trial), str(t.attempt), str(t.run), t.intended or "none", t.why) for t in told.lost]
+    body = _p(f"{told.accepted} trials count; {len(rows)} were shown and do not.")
+    if rows:
+        body += _table(("trial", "attempt", "run", "intended", "why it does not count"), rows[:MOST_LOST], numbers=None)
+    if len(rows) > MOST_LOST:
+        body += _p(f"{len(rows) - MOST_LOST} more are in the journal.")
+    return _section("Trials that are lost, and why", body)
 
 
 def _lost(session: TrainedSession) -> str:

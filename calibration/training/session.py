@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.journal import JournalError
 from calibration.training.crossval import (
     FRACTIONS,
     CrossValidation,
@@ -30,12 +31,13 @@ from calibration.training.first import (
     replay_of,
     with_first,
 )
-from calibration.training.fitting import AS_CONFIGURED, Candidate, candidates, fit, one_thread
-from calibration.training.judging import judge
+from calibration.training.fitting import AS_CONFIGURED, Candidate, candidates, fit, for_few_windows, one_thread
+from calibration.training.judging import Judged, judge
 from calibration.training.learning import learning_curve
 from calibration.training.losses import channel_quality, losses
 from calibration.training.progress import Meter, OnProgress
 from calibration.training.separation import effects_of_views
+from calibration.training.shown import JOURNAL, Shown, shown
 from calibration.training.splits import MOST_FOLDS, possible_folds, trial_labels
 from calibration.training.trained import Source, TrainedSession
 from calibration.training.verdict import verdict
@@ -53,7 +55,12 @@ from rtemo.training import VERSIONS_OF, sha256_of, standardise, train_bundle
 from rtemo.types import FeatureTable
 
 RUN = re.compile(r"run-(\d+)\.xdf")
-KEPT_FILES = ("config.toml", "protocol.toml", "journal.jsonl")
+KEPT_FILES = ("config.toml", "protocol.toml", JOURNAL)
+NOTHING_KNOWN = "nothing is known of the accuracy"
+NO_PROBE = (
+    "No trial could be spared as a probe: whether adaptation leads astray, a guarded session can tell by entropy, "
+    "drift and the calibration windows alone."
+)
 
 Ints = NDArray[np.int64]
 
@@ -119,10 +126,12 @@ def train_session(
     extractions = [extract(path, config, unsynchronised=unsynchronised) for path in paths]
     table = join([extraction.table for extraction in extractions])
     truth = label_indices(table, config.labels)
+    config = for_few_windows(config, int((truth >= 0).sum()))
     warnings = [line for extraction in extractions for line in extraction.warnings]
+    told = None if folder is None else _shown(folder, config, warnings)
     replay = None
     if first is not None:
-        why = disagreement(first, config, extractions)
+        why = disagreement(first, config, extractions, [sha256_of(path) for path in paths])
         if why:
             warnings.append(f"the first bundle was left out: {why}")
         else:
@@ -130,7 +139,7 @@ def train_session(
     with one_thread():
         trained = _train(config, extractions, table, truth, replay, first, paths, seed, device, on_progress,
                          unsynchronised)  # fmt: skip
-    return _told(config, extractions, table, trained, paths, folder, seed, warnings,
+    return _told(config, extractions, table, trained, paths, folder, told, seed, warnings,
                  began_s=began_s, unsynchronised=unsynchronised)  # fmt: skip
 
 
@@ -197,6 +206,7 @@ def _told(
     trained: _Trained,
     paths: Sequence[Path],
     folder: Path | None,
+    told: Shown | None,
     seed: int,
     warnings: list[str],
     *,
@@ -205,7 +215,7 @@ def _told(
 ) -> TrainedSession:
     """Everything that is counted."""
     found, views = trained.crossval, list(config.views)
-    judged = judge(config, table, found)
+    judged = _with_notes(judge(config, table, found), told, trained.bundle)
     word = verdict(judged.figures)
     held_out = {name: each.to_dict() for name, each in judged.scores.items()}
     metrics = {**trained.bundle.metrics, "cross_validation": held_out, "verdict": word.to_dict()}
@@ -235,6 +245,7 @@ def _told(
         ),
         channels={view.name: view.channel_labels for view in trained.bundle.views},
         quality=channel_quality(table),
+        shown=told,
         losses=losses(paths, [e.table for e in extractions], config, unsynchronised=unsynchronised),
         comparison=trained.comparison,
         chosen=trained.chosen,
@@ -243,8 +254,28 @@ def _told(
         versions={"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
         seed=seed,
         seconds=time.monotonic() - began_s,
-        warnings=tuple(dict.fromkeys([*warnings, *trained.warnings])),
+        warnings=tuple(dict.fromkeys([*warnings, *_fitting(trained.warnings)])),
     )
+
+
+def _shown(folder: Path, config: Configuration, warnings: list[str]) -> Shown | None:
+    """What the journal says; one that cannot be read costs a table and a warning, not the training."""
+    try:
+        return shown(folder, config.labels)
+    except JournalError as error:
+        warnings.append(f"which trials were lost cannot be told: {error.message}")
+        return None
+
+
+def _with_notes(judged: Judged, told: Shown | None, bundle: Bundle) -> Judged:
+    """What belongs beside the verdict."""
+    notes = ("" if told is None else told.note, NO_PROBE if bundle.probe is None else "")
+    return replace(judged, figures=replace(judged.figures, notes=tuple(note for note in notes if note)))
+
+
+def _fitting(warnings: Sequence[str]) -> list[str]:
+    """Warnings of `train_bundle` that hold here: the accuracy is known from cross-validation, the probe has a note."""
+    return [line for line in warnings if NOTHING_KNOWN not in line]
 
 
 def _chosen(found: CrossValidation, options: Sequence[Candidate]) -> Candidate:

@@ -49,7 +49,8 @@ def effects_figure(session: TrainedSession, view: str) -> str:
         for at in (found.chance, -found.chance) if found.signed else (found.chance,):
             axes.axvline(at, **CHANCE)
         axes.axvline(0, color=LIGHT.muted, linewidth=1)
-        axes.set_xlabel(_effect_name(session, view) + "; dashed: to be expected by chance")
+        axes.set_xlabel(_effect_name(session, view), loc="right")
+        axes.set_title("dashed: to be expected by chance", fontsize=8, loc="right", color=LIGHT.muted)
         axes.set_title(short_name(view), fontsize=9, loc="left")
 
     return svg(f"effects-{view}", draw, 1.0 + 0.22 * min(MOST_FEATURES, len(session.effects[view].names)))
@@ -94,7 +95,7 @@ def _effect_name(session: TrainedSession, view: str) -> str:
     if session.effects[view].signed:
         first, second = (short_name(label) for label in session.crossval.labels[:2])
         return f"Cohen's d over trials: {second} less {first}"
-    return "share of the variance between trials (eta squared)"
+    return "eta squared: share of the variance between trials"
 
 
 def _head(axes: Axes, scalp: Topography) -> None:

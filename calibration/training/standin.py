@@ -39,18 +39,22 @@ class Chance:
         Its balanced accuracy with the labels as they are.
     within_recordings : bool
         Whether labels were shuffled within recordings: only where these hold enough arrangements.
+    least_p : float
+        The smallest p that so few trials allow: the labels as they are, and all that differ from them in names only,
+        among all arrangements. Whoever tells groups of trials apart tells them apart under any names.
     """
 
     shuffled: Floats
     stand_in: float
     within_recordings: bool
+    least_p: float
 
     def p(self, balanced_accuracy: float) -> float:
-        """How often chance reaches a balanced accuracy; at least 1 / (shuffles + 1)."""
+        """How often chance reaches a balanced accuracy; at least 1 / (shuffles + 1), and `least_p`."""
         if not np.isfinite(balanced_accuracy):
             return 1.0
         reached = int((self.shuffled >= balanced_accuracy - 1e-12).sum())
-        return (1 + reached) / (1 + len(self.shuffled))
+        return max((1 + reached) / (1 + len(self.shuffled)), self.least_p)
 
 
 def chance(
@@ -86,7 +90,9 @@ def chance(
     rng = np.random.default_rng([seed, 31])
     blocks = place if within else np.zeros_like(place)
     shuffled = np.array([stand_in.score(_shuffled(labels, blocks, rng)) for _ in range(shuffles)])
-    return Chance(shuffled, stand_in.score(labels), within)
+    named = math.lgamma(len(np.unique(labels)) + 1)
+    least_p = math.exp(min(0.0, named - arrangements(labels, blocks)))
+    return Chance(shuffled, stand_in.score(labels), within, least_p)
 
 
 def arrangements(labels: Ints, blocks: Ints) -> float:

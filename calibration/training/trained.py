@@ -12,6 +12,7 @@ from calibration.training.judging import Judged
 from calibration.training.learning import LearningCurve
 from calibration.training.losses import ChannelQuality, ViewLosses
 from calibration.training.separation import Effects
+from calibration.training.shown import Shown
 from calibration.training.statistics import plain
 from calibration.training.verdict import Verdict
 from rtemo.model.bundle import Bundle
@@ -53,6 +54,8 @@ class TrainedSession:
     channels : mapping of str to tuple of str
         Labels of the channels of each view.
     quality : mapping of str to tuple of ChannelQuality
+    shown : Shown or None
+        What the session's journal says of its trials; None without a journal.
     losses : mapping of str to ViewLosses
     comparison : Comparison or None
         With a first bundle.
@@ -75,6 +78,7 @@ class TrainedSession:
     effects: Mapping[str, Effects]
     channels: Mapping[str, tuple[str, ...]]
     quality: Mapping[str, tuple[ChannelQuality, ...]]
+    shown: Shown | None
     losses: Mapping[str, ViewLosses]
     comparison: Comparison | None
     chosen: Candidate
@@ -95,7 +99,9 @@ class TrainedSession:
             "chance": figures.chance,
             "balanced_accuracy": figures.balanced_accuracy.to_dict(),
             "accuracy": judged.accuracy.to_dict(),
+            "accuracy_by_chance": plain(judged.accuracy_by_chance),
             "trials_right": judged.trials_right.to_dict(),
+            "trials_right_by_chance": plain(judged.trials_by_chance),
             "p_shuffled": figures.p_shuffled,
             "p_trials": figures.p_trials,
             "recall": {label: found.to_dict() for label, found in judged.recall.items()},
@@ -103,6 +109,8 @@ class TrainedSession:
             "seen": figures.seen,
             "complete": figures.complete,
             "confounded": figures.confounded,
+            "notes": list(figures.notes),
+            "lost_trials": None if self.shown is None else [trial.to_dict() for trial in self.shown.lost],
             "conditions": {name: scores.to_dict() for name, scores in judged.scores.items()},
             "learning_curve": self.curve.to_dict(),
             "first_bundle": None if self.comparison is None else self.comparison.to_dict(),

@@ -23,7 +23,8 @@ LEAST_SEEN: Final = 0.5
 ENOUGH_SEEN: Final = 0.8
 
 RULE: Final = (
-    "Do not use: a label has fewer than 3 trials; or shuffled labels reach this balanced accuracy in more than 2 % of "
+    "Do not use: a label has fewer than 3 trials, or there are too few to prove anything by (two labels take 5 trials "
+    "each); or a linear stand-in, trained on shuffled labels, reaches this balanced accuracy in more than 2 % of "
     "cases; or its 95 % interval reaches down to chance; or fewer than half of the labelled windows hold any view.",
     "Usable: none of that; each label has 5 trials or more; the interval's lower end lies at least a fifth of the way "
     "from chance to perfect; more trials come out right than guessing explains (exact binomial test, 5 %); every label "
@@ -44,7 +45,7 @@ class Figures:
         By label.
     balanced_accuracy : Estimate
     p_shuffled : float
-        How often shuffled labels reach this balanced accuracy.
+        How often a stand-in reaches this balanced accuracy when it is trained on shuffled labels.
     p_trials : float
         Exact binomial, over trials.
     recall : mapping of str to float
@@ -55,6 +56,10 @@ class Figures:
         Share of the labelled windows that hold any view, and all views.
     confounded : str
         What else than the labels the model may have learnt to tell apart; empty where nothing is known.
+    least_p : float
+        The smallest `p_shuffled` that so many trials allow.
+    notes : tuple of str
+        What belongs beside the verdict without changing it.
     """
 
     trials: Mapping[str, int]
@@ -66,6 +71,8 @@ class Figures:
     seen: float
     complete: float
     confounded: str = ""
+    least_p: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def chance(self) -> float:
@@ -94,14 +101,14 @@ def verdict(figures: Figures) -> Verdict:
     """
     against = _against(figures)
     if against:
-        return Verdict("do not use", tuple(against))
+        return Verdict("do not use", (*against, *figures.notes))
     doubts = _doubts(figures)
     found = figures.balanced_accuracy
     told = (
         f"Balanced accuracy on trials never learnt from is {_percent(found.value)} (95 % interval "
         f"{_percent(found.low)} to {_percent(found.high)}), against {_percent(figures.chance)} by chance."
     )
-    return Verdict("use with care" if doubts else "usable", (told, *doubts))
+    return Verdict("use with care" if doubts else "usable", (told, *doubts, *figures.notes))
 
 
 def _against(figures: Figures) -> list[str]:
@@ -112,9 +119,14 @@ def _against(figures: Figures) -> list[str]:
         listing = ", ".join(f"{label} ({count})" for label, count in few.items()) or "no second label"
         out.append(f"Too few trials to prove anything, fewer than {FEWEST_TRIALS}: {listing}.")
     found = figures.balanced_accuracy
-    if not figures.p_shuffled <= MOST_P:
+    if figures.least_p > MOST_P and not few:
         out.append(
-            f"Shuffled labels reach a balanced accuracy of {_percent(found.value)} in "
+            f"Too few trials to prove anything: guessing which trials belong together would be right in "
+            f"{_percent(figures.least_p, 1)} of cases. Two labels take {ENOUGH_TRIALS} trials each."
+        )
+    elif not (figures.p_shuffled <= MOST_P or figures.least_p > MOST_P):
+        out.append(
+            f"A linear stand-in, trained on shuffled labels, reaches a balanced accuracy of {_percent(found.value)} in "
             f"{_percent(figures.p_shuffled, 1)} of cases, more than {_percent(MOST_P)}: the model may have learnt "
             "nothing of the labels."
         )

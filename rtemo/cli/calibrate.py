@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from rtemo.printable import printable
 
 if TYPE_CHECKING:
     from calibration.presenter.app import Showing
+
+UNKNOWN = "unknown"
 
 
 def calibrate(
@@ -30,7 +33,7 @@ def calibrate(
     ] = None,
     participant: Annotated[
         str, typer.Option("-p", "--participant", help="Letters and digits; names the session's folder.")
-    ] = "unknown",
+    ] = UNKNOWN,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder of all sessions; [outputs] folder if not given.")
     ] = None,
@@ -50,6 +53,10 @@ def calibrate(
             "--first", help="The bundle of the participant's first session, to start from.", show_default=False
         ),
     ] = None,
+    more: Annotated[
+        bool,
+        typer.Option("--more", help="With --resume: show all trials once more, in another order, and train on all."),
+    ] = False,
     external: Annotated[
         bool, typer.Option("--external", help="Another program shows the stimuli and sends the [markers].")
     ] = False,
@@ -87,6 +94,10 @@ def calibrate(
 
     rtemo calibrate --resume sessions/sub-07/ses-20260301T101500Z
 
+    rtemo calibrate --resume sessions/sub-07/ses-20260301T101500Z --more
+
+    rtemo calibrate --retrain sessions/sub-07/ses-20260301T101500Z
+
     rtemo calibrate lab.toml --external --end-marker experiment/end -p 07
 
     rtemo calibrate lab.toml --protocol quick -p 07 --first sessions/sub-07/ses-20260301T101500Z/bundle
@@ -110,37 +121,85 @@ def calibrate(
             "expected either --protocol or --external.",
             cure="--protocol quick shows words; --external waits for another program's markers.",
         )
-    if first is not None and config is None:
-        raise ConfigurationError("--first belongs to the beginning of a session.", cure="Leave it out.")
-    if not external and (duration is not None or end_marker):
-        raise ConfigurationError("--duration and --end-marker belong to --external.", cure="Leave them out.")
-    from calibration.folder import begin, reopen
+    if config is None:
+        _refuse_idle(
+            "--resume and --retrain",
+            ("--protocol", protocol is not None),
+            ("-p", participant != UNKNOWN),
+            ("-o", out is not None),
+            ("--seed", seed is not None),
+            ("--external", external),
+            ("--first (but with --retrain)", first is not None and retrain is None),
+            ("--no-train (with --retrain)", retrain is not None and not train),
+            ("--more (but with --resume)", more and resume is None),
+        )
+    elif more:
+        raise ConfigurationError("--more goes on with a session.", cure="Say --resume FOLDER --more.")
+    from calibration.folder import begin, extend, reopen
     from calibration.machine import Stage
-    from rtemo.cli.calibration_stages import Attending, Stages
+    from calibration.protocol import load_protocol, resolve_protocol
+    from rtemo.cli.calibration_stages import Attending, Stages, check_kinds
 
     def shown() -> Showing:
         return _showing(screen, window, experimenter, photodiode)
 
     opened, how = resume or retrain, None
     if opened is not None:
-        session = reopen(opened)
+        session = reopen(opened, first=first)
     else:
         assert config is not None
-        how = None if external else shown()
+        if protocol is not None:
+            # What cannot be shown here is refused before anything is made.
+            _refuse_idle("--protocol", ("--duration", duration is not None), ("--end-marker", bool(end_marker)))
+            check_kinds(load_protocol(resolve_protocol(protocol)))
+            how = shown()
         folder = out or load_configuration(config).outputs.folder
         session = begin(folder, participant, config, protocol, seed=seed, first=first)
     try:
         typer.echo(f"session -> {printable(str(session.path))}")
-        stages = Stages(session, wait_s=wait, device=device)
+        if more:
+            session = extend(session)
+        again = _options(screen, window, experimenter, photodiode, duration, end_marker)
+        stages = Stages(session, wait_s=wait, device=device, options=again)
         if retrain is None and session.logbook.progress.stage in (Stage.CHECK, Stage.BASELINE, Stage.TRIALS):
             if session.protocol is None:
                 stages.attend(Attending(math.inf if duration is None else duration, end_marker))
             else:
+                _refuse_idle("a protocol", ("--duration", duration is not None), ("--end-marker", bool(end_marker)))
                 stages.present(how or shown())
         if train:
             stages.train(again=retrain is not None)
     finally:
         session.logbook.close()
+
+
+def _refuse_idle(with_what: str, *given: tuple[str, bool]) -> None:
+    """Refuse options that would do nothing."""
+    from rtemo.errors import ConfigurationError
+
+    idle = [name for name, is_given in given if is_given]
+    if idle:
+        raise ConfigurationError(f"{', '.join(idle)}: means nothing with {with_what}.", cure="Leave it out.")
+
+
+def _options(
+    screen: int,
+    window: str | None,
+    experimenter: bool | None,
+    photodiode: str | None,
+    duration: float | None,
+    end_marker: str,
+) -> str:
+    """What has to be said again when the session is gone on with."""
+    said = [
+        *([f"--screen {screen}"] if screen else []),
+        *([f"--window {window}"] if window is not None else []),
+        *(["--experimenter" if experimenter else "--no-experimenter"] if experimenter is not None else []),
+        *([f"--photodiode {photodiode}"] if photodiode is not None else []),
+        *([f"--duration {duration:g}"] if duration is not None else []),
+        *([f"--end-marker {shlex.quote(end_marker)}"] if end_marker else []),
+    ]
+    return " ".join(said)
 
 
 def _showing(screen: int, window: str | None, experimenter: bool | None, photodiode: str | None) -> Showing:

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -17,12 +17,13 @@ import typer
 from calibration.external import Attendance
 from calibration.folder import BUNDLE, REPORT, RESULT, CalibrationFolder
 from calibration.machine import Stage
+from calibration.protocol import Protocol
 from calibration.recorded_run import RecordedRun, RunStatus
 from calibration.recording import DONE, record, streams_of
 from calibration.run_labels import write_missing_labels
 from calibration.stimulus_outlet import StimulusOutlet
 from rtemo.cli.common import progress_bar, warn
-from rtemo.errors import ConfigurationError, RecordingError, StreamError
+from rtemo.errors import ConfigurationError, RecordingError, RtemoError, StreamError
 from rtemo.liblsl import configure
 from rtemo.printable import printable
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 INTERRUPTED, STREAMS_MISSING = 130, 3
 CHECK_WAIT_S = 1.0
 UNUSABLE = "do not use"
+FAILURES = ("media", "screen", "error")
+"""Ways to end early that are nobody's wish."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,13 @@ class Stages:
         How long streams are waited for.
     device : str, optional
         Where the model is trained; the configuration's if not given.
+    options : str
+        What must be said again when the session is gone on with, e.g. ``--screen 1``.
     """
 
-    def __init__(self, session: CalibrationFolder, *, wait_s: float, device: str | None) -> None:
+    def __init__(self, session: CalibrationFolder, *, wait_s: float, device: str | None, options: str = "") -> None:
         self._session = session
+        self._again = f"rtemo calibrate --resume {printable(str(session.path))} {options}".rstrip()
         self._wait_s = wait_s
         self._device = device or session.config.model.device
         self._looking = ""
@@ -78,33 +84,22 @@ class Stages:
             A stream is missing or unfit.
         """
         from calibration.presenter.app import present
-        from calibration.presenter.media import media_support
 
         session = self._session
         assert session.protocol is not None
-        if session.protocol.kinds() & {"video", "sound"}:
-            problem = media_support()
-            if problem is not None:
-                raise ConfigurationError(f"the protocol shows videos or sounds: {problem}")
-        self._check_streams()
+        check_kinds(session.protocol)
         ending = threading.Event()
-        with _set_by_signals(ending):
-            outcome = record(
-                session,
-                lambda run, outlet: present(session, run, outlet, showing),
-                wait_s=self._wait_s,
-                on_wait=self._tell_missing,
-                ending=ending,
-            )
-        self._after_trials(outcome)
+
+        def show(run: RecordedRun, outlet: StimulusOutlet) -> str:
+            return present(session, run, outlet, showing, lambda line: warn([line]))
+
+        self._record(show, ending, lambda text: None, lambda: len(session.logbook.progress.done))
 
     def attend(self, attending: Attending) -> None:
         """Check the streams and attend the trials of another program, until they are over or Ctrl-C."""
-        session = self._session
-        self._check_streams()
         ending = threading.Event()
         attendance = Attendance(
-            session,
+            self._session,
             lambda line: warn([line]),
             ending=ending,
             duration_s=attending.duration_s,
@@ -122,16 +117,7 @@ class Stages:
 
                 return attendance.attend(run, outlet, tell)
 
-        with _set_by_signals(ending):
-            outcome = record(
-                session,
-                show,
-                wait_s=self._wait_s,
-                on_wait=self._tell_missing,
-                ending=ending,
-                on_marker=attendance.take,
-            )
-        self._after_trials(outcome)
+        self._record(show, ending, attendance.take, lambda: attendance.count)
 
     def train(self, *, again: bool) -> None:
         """Train on everything so far, unless that was done, and say what came of it.
@@ -161,6 +147,7 @@ class Stages:
                     device=self._device,
                     on_progress=tell,
                     on_recording=lambda recording: bar.update(task, note=f"labelling {recording.name}"),
+                    warn=lambda line: warn([line]),
                 )
             warn(trained.warnings)
         if session.logbook.progress.stage in (Stage.TRAIN, Stage.VERIFY):
@@ -180,17 +167,45 @@ class Stages:
         if result["verdict"] == UNUSABLE:
             raise typer.Exit(1)
 
+    def _record(
+        self,
+        show: Callable[[RecordedRun, StimulusOutlet], str],
+        ending: threading.Event,
+        on_marker: Callable[[str], None],
+        done: Callable[[], int],
+    ) -> None:
+        """Check the streams, record a run, and write its labels, whatever ended it."""
+        try:
+            self._check_streams()
+            with _set_by_signals(ending):
+                outcome = record(
+                    self._session,
+                    show,
+                    wait_s=self._wait_s,
+                    on_wait=self._tell_missing,
+                    ending=ending,
+                    on_marker=on_marker,
+                )
+        except BaseException:
+            self._write_labels()
+            typer.echo(f"go on by: {self._again}")
+            raise
+        self._after_trials(outcome, done())
+
     def _check_streams(self) -> None:
         """Refuse to begin where a stream is missing or does not fit.
 
         Raises
         ------
-        StreamError
+        ConfigurationError, StreamError, RtemoError
             What doctor found, with its cures.
         """
         from rtemo.doctor import diagnose
 
         config = streams_of(self._session)
+        # The disk that matters is the session's.
+        outputs = config.outputs.model_copy(update={"folder": self._session.path})
+        config = config.model_copy(update={"outputs": outputs})
         configure(config.network)
         until_s = time.monotonic() + self._wait_s
         while True:
@@ -202,9 +217,9 @@ class Stages:
         warn(f"{check.subject}: {check.finding} {check.cure}" for check in diagnosis.checks if check.level == "warn")
         if failures:
             told = "; ".join(f"{check.subject}: {check.finding}" for check in failures)
-            raise StreamError(
-                f"the session cannot begin: {told}", cure=" ".join(dict.fromkeys(check.cure for check in failures))
-            )
+            cure = " ".join(dict.fromkeys(check.cure for check in failures))
+            kinds: dict[int, type[RtemoError]] = {2: ConfigurationError, STREAMS_MISSING: StreamError}
+            raise kinds.get(diagnosis.exit_code, RtemoError)(f"the session cannot begin: {told}", cure=cure)
 
     def _tell_missing(self, missing: list[str]) -> None:
         line = f"looking for {', '.join(missing)} ..."
@@ -212,18 +227,49 @@ class Stages:
             self._looking = line
             typer.echo(line)
 
-    def _after_trials(self, outcome: str) -> None:
+    def _after_trials(self, outcome: str, done: int) -> None:
         """Write labels; go on to training, or end the program with what to do next."""
         session = self._session
-        done = len(session.logbook.progress.done)
         if outcome == DONE:
             session.logbook.write("stage", stage=Stage.TRAIN.value)
-        for path in write_missing_labels(session, lambda recording: typer.echo(f"labelling {recording.name} ...")):
+        self._write_labels()
+        bare = session.logbook.progress.unlabelled
+        if bare:
+            warn([f"{bare} trials have no label: the report was not filled in, or said neither high nor low"])
+        if outcome == DONE:
+            return
+        why = session.logbook.progress.stopped_text
+        told = outcome + (f": {printable(why)}" if why else "")
+        typer.echo(f"ended before the last trial ({told}); {done} trials are done and kept")
+        typer.echo(f"go on by: {self._again}")
+        if outcome in FAILURES:
+            raise RtemoError(f"the session ended early: {told}.", cure="Mend that, and go on.")
+        raise typer.Exit(INTERRUPTED)
+
+    def _write_labels(self) -> None:
+        told = write_missing_labels(
+            self._session,
+            lambda recording: typer.echo(f"labelling {recording.name} ..."),
+            lambda line: warn([line]),
+        )
+        for path in told:
             typer.echo(f"labels -> {printable(str(path))}")
-        if outcome != DONE:
-            typer.echo(f"ended before the last trial ({outcome}); {done} trials are done and kept")
-            typer.echo(f"go on by: rtemo calibrate --resume {printable(str(session.path))}")
-            raise typer.Exit(1 if outcome == "error" else INTERRUPTED)
+
+
+def check_kinds(protocol: Protocol) -> None:
+    """Refuse a protocol with videos or sounds where they cannot be played.
+
+    Raises
+    ------
+    ConfigurationError
+        With the reason, and the cure.
+    """
+    from calibration.presenter.media import media_support
+
+    if protocol.kinds() & {"video", "sound"}:
+        problem = media_support()
+        if problem is not None:
+            raise ConfigurationError(f"the protocol shows videos or sounds: {problem}")
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from rtemo.clock import Clock
-from rtemo.sources.followed import MOST_CHANGES, NOTHING, STIMULUS_STREAM, Followed, stimulus_label
+from rtemo.sources.followed import MOST_CHANGES, NOTHING, Followed, stimulus_label
+from rtemo.types import STIMULUS_STREAM
 
 MOST_WARNINGS = 10
 SHOWN_CHARACTERS = 100

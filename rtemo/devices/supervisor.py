@@ -23,11 +23,11 @@ from rtemo.devices.simulated import outlet_of
 from rtemo.errors import ConfigurationError, RtemoError
 from rtemo.liblsl import configuration_text, configure
 from rtemo.sources.faults import FOREVER, Fault, check_faults, of_device
-from rtemo.sources.followed import STIMULUS_STREAM
 from rtemo.sources.laboratory import DEVICES, Laboratory
 from rtemo.sources.lsl.matching import Visible
 from rtemo.sources.lsl.stimulus import StimulusListener
 from rtemo.sources.schedule import LaboratorySettings
+from rtemo.types import STIMULUS_STREAM
 
 LEAD_S = 3.0
 """So long before its time a process is started: an interpreter and its imports take a second on a busy machine."""

@@ -11,8 +11,6 @@ import numpy as np
 from rtemo.sources.schedule import LaboratorySettings
 from rtemo.types import Floats
 
-STIMULUS_STREAM = "rtemo-stimulus"
-"""Marker stream of a calibration."""
 STIMULUS = "stimulus/"
 NOTHING = "none"
 MOST_CHANGES = 64

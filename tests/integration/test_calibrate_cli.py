@@ -39,6 +39,11 @@ session_id = "{session}"
 [model.settings]
 steps = 40
 """
+MARKERS = """
+[markers]
+stream = { type = "Markers" }
+labels = { "clip/negative" = "negative", "clip/positive" = "positive" }
+"""
 PROTOCOL = """
 name = "moments"
 instructions = "Recall what you are asked for."
@@ -95,9 +100,10 @@ class Place:
         return (self.config, "--protocol", self.protocol, *out, "--wait", "30", "--no-experimenter")
 
     @contextmanager
-    def participant(self) -> Iterator[None]:
-        """Devices on somebody who reacts to what is shown."""
-        command = [sys.executable, "-m", "rtemo", "simulate", str(self.config), "--devices", "eeg", "--follow"]
+    def participant(self, *options: str) -> Iterator[None]:
+        """Devices on somebody who reacts to what is shown, if nothing else is said."""
+        options = options or ("--devices", "eeg", "--follow")
+        command = [sys.executable, "-m", "rtemo", "simulate", str(self.config), *options]
         with subprocess.Popen(
             command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
@@ -188,6 +194,33 @@ def test_a_session_that_is_stopped_and_killed_in_trials_goes_on_where_it_was(pla
     assert broken == [(2, 1, "interrupted"), (3, 1, "interrupted")]
     rows = [row for run in (1, 2, 3) for row in table(place.session / f"run-{run}_events.tsv")]
     assert [(row["trial"], row["attempt"]) for row in rows] == [("1", "1"), ("2", "2"), ("3", "2"), ("4", "1")]
+
+
+def test_another_programs_trials_are_judged_and_judged_again_once_labels_are_mended(place: Place):
+    place.config.write_text(place.config.read_text() + MARKERS)
+    # The simulated laboratory shows clips of its own, and marks them.
+    devices = ("--devices", "eeg,markers", "--trial", "1.6", "--rest", "0.4")
+    with place.participant(*devices):
+        out = ("-p", "07", "-o", place.folder / "out")
+        code, said, err = place.calibrate(place.config, "--external", "--duration", "24", *out, "--wait", "30")
+    assert code in (0, 1), (said, err)
+    events = place.session / "run-1_events.tsv"
+    rows = table(events)
+    assert len(rows) >= 9
+    assert {row["trial_type"] for row in rows} == {"negative", "positive"}
+    assert all(1.5 < float(row["duration"]) < 1.7 for row in rows[1:-1])
+    first = json.loads((place.session / "result.json").read_text())
+    # The end of the time may have cut the last one too short for a window.
+    trials = sum(first["trials"].values())
+    assert len(rows) - 1 <= trials <= len(rows)
+    command = [sys.executable, "-m", "rtemo", "label", place.session / "run-1.xdf", "-c", place.config, "--delete", "1"]
+    subprocess.run([*map(str, command)], env=ENVIRONMENT, check=True, capture_output=True, timeout=60)
+    code, said, err = place.calibrate("--retrain", place.session)
+    assert code in (0, 1), (said, err)
+    again = json.loads((place.session / "result.json").read_text())
+    assert sum(again["trials"].values()) == trials - 1
+    assert {"bundle", "bundle-1", "report.html", "report-1.html"} <= {path.name for path in place.session.iterdir()}
+    assert len(table(events)) == len(rows) - 1
 
 
 def test_a_stream_that_is_missing_ends_it_with_exit_code_3(place: Place):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,11 +15,14 @@ import numpy as np
 import pytest
 from lab import Lab, Run
 
+from calibration.editor.desk import Desk
+from calibration.labels.survey import survey_recording
 from rtemo.config import load_configuration
 from rtemo.demonstration import configuration, record
 from rtemo.extraction import extract
 from rtemo.labels import events_path
 from rtemo.outputs.folder import write_configuration
+from rtemo.sources import open_recording
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -51,6 +55,24 @@ def test_labels_written_from_markers_are_those_of_the_markers(lab: Lab, rtemo: R
     assert (before.label != "").sum() > 100
     np.testing.assert_array_equal(after.label, before.label)
     np.testing.assert_array_equal(after.trial, before.trial)
+
+
+def test_a_trial_that_was_split_is_one_trial_in_training(lab: Lab, copied: Path) -> None:
+    config = load_configuration(lab.config)
+    desk = Desk(copied, config)
+    with contextlib.closing(open_recording(copied)) as source:
+        desk.know(survey_recording(source, config))
+    before = extract(copied, config).table
+    desk.cursor_s = desk.track.segments[0].start_s + desk.track.segments[0].duration_s / 2
+    assert desk.split()
+    desk.save()
+    after = extract(copied, config).table
+    lost = (before.trial >= 0) & (after.trial < 0)
+    assert set(before.trial[lost]) == {0}
+    assert (after.trial == 0).sum() > 5
+    kept = after.trial >= 0
+    pairs = set(zip(before.trial[kept].tolist(), after.trial[kept].tolist(), strict=True))
+    assert len(pairs) == len(set(before.trial[kept])) == len(set(after.trial[kept]))
 
 
 @pytest.mark.real

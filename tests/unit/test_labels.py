@@ -90,7 +90,9 @@ def test_onsets_count_from_the_first_sample(tmp_path: Path) -> None:
     ("rows", "said"),
     [
         (["x\t5\ta"], "line 2: expected seconds in column 'onset', found 'x'"),
-        (["1\tn/a\ta"], "column 'duration'"),
+        (["1\t\ta"], "column 'duration'"),
+        (["n/a\t1\ta"], "column 'onset'"),
+        (["", "", "x\t5\ta"], "line 4: expected seconds"),
         (["1\t-2\ta"], "column 'duration'"),
         (["1\tinf\ta"], "column 'duration'"),
         (["1"], "column 'onset'|trial_type|duration"),
@@ -114,3 +116,47 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(LabelError, match="cannot be read"):
         read_events(path, ["a"], {}, 0.0)
+
+
+def test_a_quotation_mark_is_a_letter_and_swallows_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "e.tsv"
+    path.write_text('onset\tduration\ttrial_type\tnote\n1\t2\ta\t"hello\n5\t2\tb\tx"\n8\t1\t"a"\ty\n')
+    assert read_events(path, ["a", "b"], {}, 0.0) == [Segment(1, 3, "a"), Segment(5, 7, "b")]
+
+
+def test_blanks_around_a_trial_type_are_not_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.tsv", "1\t2\tjoy ", "5\t2\t clip/calm")
+    assert [one.label for one in read_events(path, ["joy", "calm"], {"clip/calm": "calm"}, 0.0)] == ["joy", "calm"]
+
+
+def test_a_labelled_row_of_unknown_duration_is_no_segment(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.tsv", "1\tn/a\ta", "2\t5\ta")
+    assert read_events(path, ["a"], {}, 0.0) == [Segment(2, 7, "a")]
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.tsv"
+    path.write_text("onset\tduration\ttrial_type\ttrial_type\n1\t2\ta\tb\n")
+    with pytest.raises(LabelError, match="found twice trial_type"):
+        read_events(path, ["a", "b"], {}, 0.0)
+
+
+def test_a_segment_knows_its_trial(tmp_path: Path) -> None:
+    path = tmp_path / "e.tsv"
+    path.write_text("trial\tonset\tduration\ttrial_type\n3\t1\t2\ta\n 3 \t3\t2\ta\nn/a\t5\t2\ta\n\t7\t2\ta\n")
+    assert [one.trial for one in read_events(path, ["a"], {}, 0.0)] == ["3", "3", "", ""]
+
+
+def test_segments_of_one_trial_and_label_share_a_number() -> None:
+    segments = [
+        Segment(0, 2, "a", "1"),
+        Segment(2, 4, "a", "2"),
+        Segment(4, 6, "a", "1"),
+        Segment(6, 8, "b", "1"),
+        Segment(8, 10, "a"),
+        Segment(10, 12, "a"),
+    ]
+    start = np.arange(0.0, 14.0, 2.0)
+    label, trial = label_windows(start, start + 2, segments)
+    assert label.tolist() == ["a", "a", "a", "b", "a", "a", ""]
+    assert trial.tolist() == [0, 1, 0, 3, 4, 5, -1]

@@ -12,11 +12,11 @@ from typing import Any
 import pylsl
 
 from rtemo.clock import Clock
-from rtemo.sources.followed import STIMULUS_STREAM
 from rtemo.sources.lsl.connection import MEASURE_EVERY_S, MEASURE_TIMEOUT_S
 from rtemo.sources.lsl.inlet import Inlet, Pulled, StreamEndedError, StreamRefusedError, UnmeasuredError
 from rtemo.sources.lsl.matching import Visible
 from rtemo.sources.lsl.streams import BARRED_S, FORGET_AFTER_S, visible_of
+from rtemo.types import STIMULUS_STREAM
 from rtemo.worker import Worker
 
 STIMULUS_TYPE = "Markers"

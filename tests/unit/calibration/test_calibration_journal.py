@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -128,10 +131,64 @@ def test_an_entry_that_the_disk_refuses_leaves_the_file_as_it_was(path: Path, mo
     assert [entry.text("text") for entry in read_journal(path)] == ["first", "third"]
 
 
-def test_two_programs_cannot_write_to_one_session(path: Path) -> None:
-    first, second = Journal(path), Journal(path)
-    second.append("note", text="mine")
+def test_a_second_program_is_refused_and_changes_nothing(path: Path) -> None:
+    first = Journal(path)
+    first.append("note", text="mine")
+    with path.open("ab") as file:
+        file.write(b"half a l")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"journal\.jsonl: another program has this session open"):
+        Journal(path)
     with pytest.raises(JournalError, match="another program"):
+        Logbook(path)
+    assert path.read_bytes() == before
+    assert len(read_journal(path)) == 1
+    first.close()
+    Journal(path).close()
+
+
+def test_a_lock_goes_with_the_process_that_held_it(path: Path) -> None:
+    script = """
+import sys
+from calibration.journal import Journal
+journal = Journal(sys.argv[1])
+journal.append("note", text="x")
+print("open", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="ascii"
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(JournalError, match="another program"):
+            Journal(path)
+        other.kill()
+        other.wait()
+        journal = Journal(path)
+        assert len(journal.before) == 1
+        journal.close()
+
+
+def test_what_makes_no_sense_is_not_left_locked(path: Path) -> None:
+    written(path, "nothing")
+    for _ in range(2):
+        with pytest.raises(JournalError, match="not JSON"):
+            Journal(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are another thing there")
+def test_a_file_system_without_locks_still_shows_a_second_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unlocked(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("calibration.journal.fcntl.flock", unlocked)
+    first, second = Journal(path), Journal(path)
+    assert "No locks available" in caplog.text
+    second.append("note", text="mine")
+    with pytest.raises(JournalError, match="grew by other hands"):
         first.append("note", text="mine too")
     first.close()
     second.close()

@@ -219,6 +219,25 @@ def test_a_form_that_is_not_answered_in_time_lets_the_session_go_on(sit: Sit) ->
     assert all(entry.details["timed_out"] for entry in read_journal(sitting.path) if entry.kind == "answers")
 
 
+def test_a_trial_that_is_done_without_a_label_is_told_and_counted(sit: Sit) -> None:
+    labels = {"rule": "threshold", "scale": "valence", "low": "tense", "high": "calm"}
+    sitting = sit(report=REPORT, labels=labels)
+    sitting.until_phase("report", trial=2)
+    sitting.screen.answers = {"valence": 5.0}
+    sitting.until_phase("fixation", trial=4)
+    sitting.screen.answers = None
+    assert sitting.conductor.status.unlabelled == 1
+    sitting.finish()
+    assert sitting.conductor.status.unlabelled == 3
+    assert sitting.conductor.status.done == 5
+    told = [entry.text("text") for entry in read_journal(sitting.path) if entry.kind == "warning"]
+    assert told == [
+        "trial 3 is done and has no label: its answers give none",
+        "trial 4 is done and has no label: its report was not answered",
+        "trial 5 is done and has no label: its report was not answered",
+    ]
+
+
 def test_the_stimulus_ends_when_the_form_is_shown(sit: Sit) -> None:
     sitting = sit(report=REPORT)
     sitting.finish()
@@ -727,6 +746,7 @@ def test_a_disk_that_refuses_the_journal_ends_the_session_before_anything_more_i
     assert sitting.conductor.status.outcome == "journal"
     monkeypatch.undo()
     assert sitting.kinds() == before
+    sitting.logbook.close()
     again = sit()
     again.finish()
     check_complete(again.close(), again)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime
 import itertools
 import json
+import os
+import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibration.labels import bids
+from calibration.labels import replacing
 from calibration.labels.bids import (
     LabelFile,
-    fingerprint_of,
     label_text,
     new_label_file,
     read_label_file,
@@ -130,8 +132,8 @@ def test_a_file_that_somebody_changed_meanwhile_is_not_replaced(events: Path) ->
     with pytest.raises(LabelError, match="somebody has changed the file"):
         write_label_file(events, found, expected=found.fingerprint)
     assert "d.mp4\t50" in events.read_text()
-    assert fingerprint_of(events) != found.fingerprint
-    write_label_file(events, found)
+    written = write_label_file(events, found)
+    assert written.fingerprint == read(events).fingerprint != ""
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +141,7 @@ def test_a_disk_that_is_full_leaves_the_old_file(events: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     found = read(events)
-    monkeypatch.setattr(bids, "_write", full)
+    monkeypatch.setattr(replacing, "_write", full)
     with pytest.raises(OSError, match="No space"):
         write_label_file(events, LabelFile(found.track.delete(0), found.others, found.columns))
     assert events.read_text() == FOREIGN
@@ -178,6 +180,8 @@ def test_a_broken_sidecar_is_kept_and_replaced(events: Path, broken: str) -> Non
         (b"onset\tduration\ttrial_type\nsoon\t1\tjoy\n", "line 2: expected seconds in column 'onset'"),
         (b"onset\tduration\ttrial_type\n0\t-1\tjoy\n", "line 2: expected seconds in column 'duration'"),
         (b"onset\tduration\ttrial_type\n0\tnan\tjoy\n", "'duration', found 'nan'"),
+        (b"onset\tduration\ttrial_type\n0\t\tjoy\n", "'duration', found ''"),
+        (b'"onset"\t"duration"\t"trial_type"\n', "without quotes"),
         (b"onset\tduration\ttrial_type\n0\n", "found none"),
         (b"\xff\xfe\x00", "cannot be read as tab-separated text"),
         (b"onset\tduration\ttrial_type\n0\t1\t" + b"x" * 200_000, "cannot be read as tab-separated text"),
@@ -203,6 +207,124 @@ def test_spreadsheets_marks_and_line_ends_are_understood(events: Path) -> None:
     assert [one.label for one in read(events).track.segments] == ["joy"]
 
 
+HEADER = b"onset\tduration\ttrial_type\tnote\n"
+RAW = {
+    "quoted": HEADER + b'1\t2\tjoy\t"hello"\n5\t2\tsad\tx\n',
+    "open quote": HEADER + b'1\t2\tjoy\t"hello\n5\t2\tsad\tx\n8\t1\tjoy\ty"\n',
+    "quote within": HEADER + b'1\t2\tjoy\tsay "hi"\n5\t2\tsad\t""\n',
+    "empty cells": HEADER + b"1\t2\tjoy\t\n5\t2\tsad\t\n7\t2\t\t\n",
+    "blanks": HEADER + b"1 \t2\tjoy \t a\n5\t2\t sad\tb \n",
+    "apostrophes and backslashes": HEADER + b"1\t2\tjoy\t'a\\\n5\t2\tsad\t\\n\n",
+    "spreadsheet": b"\xef\xbb\xbf" + (HEADER + b"1\t2\tjoy\ta\n5\t2\tsad\tb\n").replace(b"\n", b"\r\n"),
+    "no last line end": HEADER + b"1\t2\tjoy\ta\n5\t2\tsad\tb",
+    "odd letters": HEADER + "1\t2\tjoy\ta\u2028b\x0b\x85\n5\t2\tsad\t\u00a0\n".encode(),
+    "numbers": HEADER + b"1.000\t2e0\tjoy\ta\n5\t+2.\tsad\tb\n",
+    "an instant": HEADER + b"1\t2\tjoy\ta\n2\tn/a\tjoy\tq\n5\t2\tsad\tb\n",
+}
+UNTIDY = {
+    "order": HEADER + b"5\t2\tjoy\ta\n1\t2\tsad\tb\n",
+    "short rows": HEADER + b"1\t2\tjoy\n5\n",
+    "empty lines": HEADER + b"\n1\t2\tjoy\ta\n\n\n",
+    "mixed line ends": HEADER + b"1\t2\tjoy\ta\r\n5\t2\tsad\tb\r",
+}
+
+
+@pytest.mark.parametrize("content", (RAW | UNTIDY).values(), ids=(RAW | UNTIDY).keys())
+def test_reading_and_writing_alone_changes_no_byte(events: Path, content: bytes) -> None:
+    events.write_bytes(content)
+    written = write_label_file(events, read(events), now=NOW)
+    assert events.read_bytes() == content
+    assert [path.suffix for path in written.files] == [".json"]
+
+
+@pytest.mark.parametrize("content", RAW.values(), ids=RAW.keys())
+def test_an_edit_changes_its_row_and_no_other_byte(events: Path, content: bytes) -> None:
+    events.write_bytes(content)
+    found = read(events)
+    (sad,) = [number for number, one in enumerate(found.track.segments) if one.label == "sad"]
+    write_label_file(events, replace(found, track=found.track.relabel(sad, "joy")), expected=found.fingerprint)
+    before, after = content.split(b"\n"), events.read_bytes().split(b"\n")
+    (changed,) = [number for number, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    cells = before[changed].split(b"\t")
+    assert after[changed].split(b"\t") == [*cells[:2], b"joy", *cells[3:]]
+
+
+def test_what_is_undone_is_written_as_it_was(events: Path) -> None:
+    events.write_bytes(UNTIDY["mixed line ends"])
+    found = read(events)
+    write_label_file(events, replace(found, track=found.track.delete(0)))
+    write_label_file(events, found)
+    assert events.read_bytes() == UNTIDY["mixed line ends"]
+
+
+@pytest.mark.parametrize("content", (RAW | UNTIDY).values(), ids=(RAW | UNTIDY).keys())
+def test_editor_and_training_read_the_same_labels(events: Path, content: bytes) -> None:
+    events.write_bytes(content)
+    seen = [(one.start_s, one.stop_s, one.label) for one in read(events).track.segments if one.label]
+    assert seen == [(one.start_s, one.stop_s, one.label) for one in read_events(events, LABELS, {}, 0.0)]
+
+
+def test_a_labelled_row_of_unknown_duration_is_kept_and_no_segment(events: Path) -> None:
+    events.write_bytes(RAW["an instant"])
+    found = read(events)
+    assert [one.label for one in found.track.segments] == ["joy", "sad"]
+    assert [row["note"] for row in found.others] == ["q"]
+
+
+def test_tabs_and_line_ends_in_a_cell_become_blanks(events: Path) -> None:
+    segments = [LabelSegment(0, 1, "joy", {"note": "a\tb\r\nc", "more\tyet": "", "none": ""})]
+    write_label_file(events, new_label_file(segments))
+    assert events.read_bytes().splitlines() == [
+        b"onset\tduration\ttrial_type\tnote\tmore yet\tnone",
+        b"0\t1\tjoy\ta b  c\tn/a\tn/a",
+    ]
+    with pytest.raises(LabelError, match="twice a b"):
+        write_label_file(events, new_label_file([LabelSegment(0, 1, "joy", {"a b": "1", "a\tb": "2"})]))
+
+
+def linked(tmp_path: Path) -> tuple[Path, Path]:
+    """An events file in a store, and the link to it beside a recording."""
+    store, beside = tmp_path / "store", tmp_path / "recordings"
+    store.mkdir()
+    beside.mkdir()
+    target, link = store / "0a1b", beside / "run-1_events.tsv"
+    target.write_text(FOREIGN)
+    target.chmod(0o640)
+    try:
+        link.symlink_to(Path("../store/0a1b"))
+    except OSError:
+        pytest.skip("no links here")
+    return target, link
+
+
+def test_a_link_is_written_through_and_its_backup_lies_beside_it(tmp_path: Path) -> None:
+    target, link = linked(tmp_path)
+    found = read(link)
+    written = write_label_file(link, replace(found, track=found.track.delete(0)), expected=found.fingerprint, now=NOW)
+    assert link.is_symlink()
+    assert "a.mp4" not in target.read_text()
+    assert link.read_text() == target.read_text()
+    assert [path.parent for path in (*written.files, *written.backups)] == [link.parent] * 3
+    assert written.backups[0].read_text() == FOREIGN
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_a_file_keeps_its_mode_and_so_does_its_backup(tmp_path: Path) -> None:
+    target, link = linked(tmp_path)
+    found = read(link)
+    written = write_label_file(link, replace(found, track=found.track.delete(0)))
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (target, *written.backups)] == [0o640, 0o640]
+
+
+def test_a_new_file_behind_a_link_to_nothing_is_made_there(tmp_path: Path) -> None:
+    target, link = linked(tmp_path)
+    target.unlink()
+    write_label_file(link, new_label_file([LabelSegment(0, 1, "joy")]), expected="")
+    assert link.is_symlink()
+    assert target.is_file()
+
+
 cells = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(lambda t: t.strip())
 
 
@@ -213,3 +335,4 @@ def test_any_text_of_a_foreign_column_comes_back(tmp_path_factory: pytest.TempPa
     write_label_file(path, new_label_file(segments))
     back = read(path).track.segments
     assert [(one.cells["note"], one.cells['odd "name"']) for one in back] == rows
+    assert len(read_events(path, LABELS, {}, 0.0)) == len(rows)

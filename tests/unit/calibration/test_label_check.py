@@ -177,3 +177,19 @@ def test_a_hole_under_a_segment_is_told_of_streams_that_views_read() -> None:
 
 def test_without_a_configuration_only_what_can_be_known_is_said() -> None:
     assert check_labels(labels((2, 20, "anything")), None, None) == ()
+
+
+def test_labelled_rows_of_unknown_duration_are_told() -> None:
+    rows = tuple(
+        {"onset": onset, "duration": duration, "trial_type": kind}
+        for onset, duration, kind in (
+            ("5", "n/a", "clip/joy "),
+            ("3.5", " n/a", "joy"),
+            ("4", "n/a", "button"),
+            ("4", "0", "button"),
+        )
+    )
+    file = LabelFile(labels((2, 20, "sad"), (45, 60, "joy")).track, rows)
+    problems = check_labels(file, config(), survey())
+    assert [(one.kind, one.error, one.segments) for one in problems] == [("no duration", False, ())]
+    assert problems[0].text == "2 rows of label 'joy' (onset 5, 3.5) have the duration n/a: they label no window"

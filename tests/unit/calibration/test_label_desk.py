@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from calibration.editor import desk as desk_module
 from calibration.editor.desk import Desk
+from calibration.labels.bids import Written, write_label_file
 from calibration.labels.survey import StreamSpan, Survey
 from calibration.labels.track import LabelSegment
 from rtemo.config import Configuration, parse_configuration
@@ -189,3 +192,27 @@ def test_problems_follow_what_is_done(desk: Desk) -> None:
     assert [problem.text for problem in desk.problems] == ["label 'joy' is in no window: training cannot learn it"]
     desk.undo()
     assert desk.problems == ()
+
+
+def test_what_is_written_is_the_file_with_what_was_edited(desk: Desk) -> None:
+    desk.select(0)
+    desk.delete()
+    assert desk.file.track is desk.track
+    assert [row["trial_type"] for row in desk.file.others] == ["button"]
+    assert desk.file.columns[-1] == "trial"
+
+
+def test_what_somebody_writes_while_it_is_saved_is_not_taken_for_our_own(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(path: Path, *arguments: Any, **options: Any) -> Written:
+        written = write_label_file(path, *arguments, **options)
+        path.write_text(EVENTS)
+        return written
+
+    monkeypatch.setattr(desk_module, "write_label_file", overtaken)
+    desk.add(16, 17)
+    desk.save()
+    desk.add(18, 19)
+    with pytest.raises(LabelError, match="somebody has changed"):
+        desk.save()

@@ -61,6 +61,15 @@ def test_a_segment_is_split_and_both_halves_keep_what_was_known() -> None:
             whole.split(0, outside)
 
 
+@pytest.mark.parametrize("known", [{}, {"trial": "n/a"}, {"trial": ""}, {"trial": " "}])
+def test_halves_of_a_segment_without_a_trial_become_one_trial_of_their_own(known: dict[str, str]) -> None:
+    others = (LabelSegment(20, 30, "joy", {"trial": "7"}), LabelSegment(40, 50, "joy", {"trial": "x"}))
+    halves = LabelTrack((LabelSegment(0, 10, "joy", known), *others)).split(0, 4)
+    assert [one.cells["trial"] for one in halves.segments] == ["8", "8", "7", "x"]
+    again = halves.split(1, 6)
+    assert [one.cells["trial"] for one in again.segments] == ["8", "8", "8", "7", "x"]
+
+
 def test_segments_of_one_label_are_merged_with_what_lies_between() -> None:
     assert stretches(THREE.merge(1)) == [(10, 20, "sad"), (20, 50, "joy")]
     with pytest.raises(LabelError, match="different labels"):

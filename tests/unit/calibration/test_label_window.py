@@ -316,6 +316,15 @@ def test_hostile_texts_are_shown_as_they_are(open_editor: OpenEditor, recording:
     assert "\\x1b[2J" in lab.window.segment.details.text()
 
 
+def test_what_is_rescued_is_the_whole_file(recording: Path) -> None:
+    rows = ["a\t2\t3\tsad", "b\t4\t0\tbutton", 'c"\tn/a\tn/a\tcomment']
+    events_path(recording).write_text("\n".join(("file\tonset\tduration\ttrial_type", *rows)) + "\n")
+    desk = Desk(recording, configuration())
+    desk.add(10, 12)
+    path = editor_app.rescue(desk)
+    assert path.read_text().splitlines()[1:] == [*rows[:2], "n/a\t10\t2\tsad", rows[2]]
+
+
 def test_labels_of_a_window_that_broke_are_rescued(recording: Path) -> None:
     desk = Desk(recording, configuration())
     desk.add(1, 2)

@@ -104,8 +104,44 @@ def test_stages_follow_each_other_as_allowed() -> None:
                 before.after(entry("stage", stage=to.value))
 
 
-def test_a_session_can_be_checked_anew_from_anywhere_but_its_end() -> None:
-    assert [stage for stage in Stage if not allowed(stage, Stage.CHECK)] == [Stage.CHECK, Stage.DONE]
+def test_a_session_can_be_checked_anew_from_anywhere() -> None:
+    assert [stage for stage in Stage if not allowed(stage, Stage.CHECK)] == [Stage.CHECK]
+
+
+def test_a_run_is_complete_where_training_follows_its_trials() -> None:
+    check, train, stopped = entry("stage", stage="check"), entry("stage", stage="train"), entry("stopped", reason="x")
+    assert fold([*OPENING, train]).completed == {1}
+    assert fold([*OPENING, stopped, train]).completed == set()
+    assert fold([*OPENING, check, train]).completed == set()
+    again = [check, RUN_2, entry("stage", stage="trials"), train]
+    assert fold([*OPENING, *again]).completed == {2}
+    assert fold([*OPENING, train, *again]).completed == {1, 2}
+
+
+def test_why_a_run_was_stopped_is_kept_until_the_next_one() -> None:
+    progress = fold([*OPENING, entry("stopped", reason="media", text="a.mp4: broken")])
+    assert (progress.stopped, progress.stopped_text) == ("media", "a.mp4: broken")
+    after = progress.after(RUN_2)
+    assert (after.stopped, after.stopped_text) == (None, "")
+
+
+def test_trials_without_a_label_are_counted_but_not_those_of_practice() -> None:
+    def unlabelled(number: int, *, practice: bool) -> list[Entry]:
+        entries = trial(number, at_s=100.0 * number)
+        no_label = entry("trial-end", trial=number, attempt=1, label=None, quality={}, accepted=True, reason="")
+        return [start(number, practice=practice), *entries[1:-1], no_label]
+
+    assert fold([*OPENING, *trial(1)]).unlabelled == 0
+    progress = fold([*OPENING, *trial(1), *unlabelled(2, practice=False), *unlabelled(3, practice=True)])
+    assert progress.unlabelled == 1
+
+
+def test_an_extension_is_counted() -> None:
+    progress = fold(
+        [*OPENING, entry("extended", number=2, plan_sha256="a"), entry("extended", number=3, plan_sha256="b")]
+    )
+    assert progress.passes == 3
+    assert progress.extended == ("a", "b")
 
 
 ON, OFF, END = trial(1)[2], trial(1)[3], trial(1)[5]
@@ -144,6 +180,10 @@ ON, OFF, END = trial(1)[2], trial(1)[3], trial(1)[5]
         ([*OPENING, entry("resumed")], "without a pause"),
         ([*OPENING, entry("paused"), entry("paused")], "paused twice"),
         ([*OPENING, entry("stopped")], "'reason'"),
+        ([*OPENING, entry("stopped", reason="x", text=3)], "'text'"),
+        ([*OPENING, entry("extended", number=3, plan_sha256="a")], "cannot follow pass 1"),
+        ([*OPENING, entry("extended", number=2)], "'plan_sha256'"),
+        ([*OPENING, start(1), entry("extended", number=2, plan_sha256="a")], "in the middle of trial 1"),
     ],
 )
 def test_what_cannot_have_happened_is_refused(entries: list[Entry], reason: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def test_an_error_shows_no_characters_that_move_a_terminals_cursor(tmp_path: Pat
 def test_files_that_cannot_be_shown_are_named_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "folder.jpg").mkdir()
-    (tmp_path / "there.jpg").write_bytes(b"x")
+    (tmp_path / "there.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     names = ("empty.jpg", "folder.jpg", "there.jpg", "gone.jpg", "gone.jpg")
     trials = [{"label": "good", "stimulus": {"kind": "image", "file": name}} for name in names]
     protocol = load_protocol(written(tmp_path, lambda words: words["blocks"][0].update(trials=trials)))
@@ -162,6 +162,39 @@ def test_files_that_cannot_be_shown_are_named_all_at_once(tmp_path: Path) -> Non
     for told in ("empty.jpg: is empty", "folder.jpg: is a folder", "gone.jpg: No such file"):
         assert told in str(caught.value)
     assert "there.jpg" not in str(caught.value)
+
+
+PICTURES = {
+    "a.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "a.jpg": b"\xff\xd8\xff\xe1",
+    "a.gif": b"GIF89a",
+    "a.bmp": b"BM6",
+    "a.webp": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "a.tif": b"II*\0\x08",
+    "b.tif": b"MM\0*\0",
+    "a.svg": b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- drawn -->\n<svg xmlns='http://www.w3.org/2000/svg'/>",
+}
+NO_PICTURES = {
+    "text.png": b"This is a text.",
+    "page.svg": b"<html><body>nothing here</body></html>",
+    "sound.webp": b"RIFF\x24\0\0\0WAVEfmt ",
+    "cut.png": b"\x89PN",
+}
+
+
+def test_an_image_is_told_by_what_is_in_it_not_by_its_name(tmp_path: Path) -> None:
+    for name, content in {**PICTURES, **NO_PICTURES}.items():
+        (tmp_path / name).write_bytes(content)
+
+    def showing(names: Iterable[str]) -> Protocol:
+        trials = [{"label": "good", "stimulus": {"kind": "image", "file": name}} for name in names]
+        return load_protocol(written(tmp_path, lambda words: words["blocks"][0].update(trials=trials)))
+
+    check_media(showing(PICTURES), tmp_path)
+    with pytest.raises(ConfigurationError, match="4 of 5 files") as caught:
+        check_media(showing([*NO_PICTURES, "a.png"]), tmp_path)
+    for name in NO_PICTURES:
+        assert f"{name}: is no image that can be shown (PNG, JPEG," in str(caught.value)
 
 
 def test_files_that_are_there_pass(tmp_path: Path) -> None:

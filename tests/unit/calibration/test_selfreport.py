@@ -122,6 +122,10 @@ def test_rules_that_the_report_does_not_serve_are_refused(values: dict[str, obje
         ({"scales": ["valence"], "emotions": ["joy"]}, "go together"),
         ({"scales": ["emotion"], "emotions": ["joy", "joy"]}, "named twice"),
         ({"free": [{"name": "valence", "text": "?"}]}, "cannot be called"),
+        *(
+            ({"free": [{"name": name, "text": "?"}]}, f"'{name}': the events file has a column of this name")
+            for name in ("onset", "duration", "trial_type", "trial", "attempt", "intended", "practice")
+        ),
         ({"free": [{"name": "x", "text": "?", "low": 3.0, "high": 3.0}]}, "not below"),
         ({"free": [{"name": "x", "text": "?", "steps": 1}]}, "greater"),
         ({"scales": ["valence"], "timeout_s": 0.0}, "greater"),

@@ -10,8 +10,16 @@ import torch
 from calibration_toys import DIMS, EACH, LABELS, SMALL, toy_configuration, toy_extraction, with_features
 from numpy.testing import assert_array_equal
 
+from calibration.training import crossval
 from calibration.training.crossval import CrossValidation, cross_validate, minutes_of, short
-from calibration.training.fitting import AS_CONFIGURED, CANDIDATES, Candidate, candidates, with_replay
+from calibration.training.fitting import (
+    AS_CONFIGURED,
+    CANDIDATES,
+    Candidate,
+    candidates,
+    for_few_windows,
+    with_replay,
+)
 from calibration.training.judging import confounded, judge
 from calibration.training.learning import learning_curve
 from calibration.training.progress import Meter, Progress
@@ -117,8 +125,86 @@ def test_the_learning_curve_grows_from_few_trials_to_all(found: CrossValidation)
     minutes = float(minutes_of(table, np.unique(found.trial)).sum())
     curve = learning_curve(found.curve, found.truth, found.trial, found.seen(COMPLETE), minutes)
     assert curve.minutes == pytest.approx(1.5)
-    assert curve.gain.low <= curve.gain.value <= curve.gain.high
-    assert "5 more minutes" in curve.sentence
+    assert curve.gain.low < curve.gain.value < curve.gain.high
+
+
+def test_models_of_the_curve_that_learn_from_fewer_trials_see_the_same_unlabelled_windows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: dict[str, list[tuple[int, int]]] = {"fit": [], "fit_plain": []}
+
+    def watched(name: str) -> None:
+        real = getattr(crossval, name)
+
+        def call(data: TrainingData, *arguments: object, **named: object) -> object:
+            given[name].append((int((data.labels >= 0).sum()), int((data.labels < 0).sum())))
+            return real(data, *arguments, **named)
+
+        monkeypatch.setattr(crossval, name, call)
+
+    watched("fit")
+    watched("fit_plain")
+    cross_validate(toy_configuration(), [toy_extraction()], options=PLAIN, folds=2)
+    assert len(given["fit_plain"]) == 2 * len(given["fit"])
+    for number, (labelled, unlabelled) in enumerate(given["fit"]):
+        assert unlabelled > 0
+        for fewer, beside in given["fit_plain"][2 * number : 2 * number + 2]:
+            assert fewer < labelled
+            assert beside == unlabelled
+
+
+def test_a_trial_in_parts_lasts_as_long_as_they_do() -> None:
+    extraction = toy_extraction(trials=4)
+    table = extraction.table
+    middle = np.flatnonzero(table.trial == 0)[3:5]
+    parts = replace(table, trial=np.where(np.isin(np.arange(len(table.trial)), middle), -1, table.trial))
+    # 8 windows of 2 s, a second apart, are 9 s. Without two in the middle: 3 windows and 3 windows are 4 s each.
+    assert (60 * minutes_of(table, np.array([0, 1]))).tolist() == pytest.approx([9.0, 9.0])
+    assert (60 * minutes_of(parts, np.array([0, 1]))).tolist() == pytest.approx([8.0, 9.0])
+
+
+def test_a_curve_is_believed_to_about_twice_the_minutes_at_hand(found: CrossValidation) -> None:
+    seen = found.seen(COMPLETE)
+    far = learning_curve(found.curve, found.truth, found.trial, seen, 1.5)
+    assert far.would_help == "unknown"
+    assert far.sentence.startswith("5 more minutes of stimuli lie far beyond the 1.5 at hand")
+    # In every trial alike none, then half, then three quarters of the windows come out right.
+    place = np.array([int((found.trial[:i] == trial).sum()) for i, trial in enumerate(found.trial)])
+    right = np.eye(len(LABELS))[found.truth]
+    rising = [
+        replace(point, minutes=4 * point.minutes, probabilities=np.where((place < few)[:, None], right, 1 - right))
+        for point, few in zip(found.curve, (0, 4, 6), strict=True)
+    ]
+    near = learning_curve(rising, found.truth, found.trial, seen, 6.0)
+    assert not near.beyond
+    assert near.would_help == "yes"
+    assert near.sentence.endswith("they would help.")
+
+
+def test_a_short_calibration_holds_trials_out_too_unless_the_configuration_says_from_how_many_on() -> None:
+    named = toy_configuration()
+    assert for_few_windows(named, 40) is named
+    settings = {key: value for key, value in SMALL.items() if key != "validation_windows"}
+    free = named.model_copy(update={"model": named.model.model_copy(update={"settings": settings})})
+    wanted = [
+        make_settings(config.model.preset, config.model.settings).validation_windows
+        for config in (for_few_windows(free, windows) for windows in (10, 100, 5000))
+    ]
+    assert wanted == [6, 10, make_settings().validation_windows]
+
+
+def test_chance_of_accuracy_is_to_say_always_the_commonest_label(found: CrossValidation) -> None:
+    kept = (found.truth == 0) | (found.trial < 4)
+    few = replace(
+        found,
+        **{name: getattr(found, name)[kept] for name in (
+            "rows", "truth", "trial", "recording", "fold", "start_s", "available", "weights", "contributions")},
+        probabilities={name: p[kept] for name, p in found.probabilities.items()},
+    )  # fmt: skip
+    judged = judge(toy_configuration(), toy_extraction().table, few, shuffles=9)
+    seen = few.seen(COMPLETE)
+    assert judged.accuracy_by_chance == pytest.approx((few.truth[seen] == 0).mean())
+    assert judged.trials_by_chance > judged.figures.chance == 0.5
 
 
 def test_a_curve_never_promises_more_than_everything_and_one_point_promises_nothing(found: CrossValidation) -> None:
@@ -128,7 +214,9 @@ def test_a_curve_never_promises_more_than_everything_and_one_point_promises_noth
     curve = learning_curve(perfect, found.truth, found.trial, found.seen(COMPLETE), 1.5)
     assert curve.gain.high <= 1 - float(curve.at(np.array([1.5]))[0]) + 1e-9
     flat = [replace(point, probabilities=right) for point in found.curve]
-    assert learning_curve(flat, found.truth, found.trial, found.seen(COMPLETE), 1.5).would_help == "hardly"
+    nothing_left = learning_curve(flat, found.truth, found.trial, found.seen(COMPLETE), 1.5)
+    assert nothing_left.would_help == "hardly"
+    assert "nothing left to gain on these trials" in nothing_left.sentence
     one = learning_curve(found.curve[:1], found.truth, found.trial, found.seen(COMPLETE), 1.5)
     assert one.would_help == "unknown"
     assert one.sentence == "There are too few trials for a learning curve."

@@ -16,9 +16,11 @@ from calibration.training.statistics import (
     balanced_accuracy,
     binomial_p,
     count_trials,
+    difference,
     draw_trials,
     exact_interval,
     recall,
+    redrawn,
 )
 from rtemo.model.settings import make_settings
 
@@ -78,6 +80,77 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(trials: int) -> 
         )
         held += found.low <= 0.6 <= found.high
     assert held / runs > 0.92
+
+
+@pytest.mark.parametrize("trials", [(3, 3), (5, 5), (10, 10), (12, 3)])
+@pytest.mark.parametrize("truth", [0.6, 0.9, 0.95])
+def test_the_lower_end_is_above_the_truth_in_one_case_of_twenty_at_most(trials: tuple[int, ...], truth: float) -> None:
+    """Most trials come out right or wrong as a whole, as with real recordings: little is seen of what is rare."""
+    rng = np.random.default_rng(5)
+    labels = np.repeat(np.arange(len(trials)), trials)
+    above = np.zeros(3)
+    for run in range(100):
+        hits = rng.binomial(20, rng.beta(truth, 1 - truth, size=len(labels)))
+        counts = TrialCounts(np.arange(len(labels)), labels, np.full(len(labels), 20), hits, labels)
+        found = balanced_accuracy(counts, 60, run), accuracy(counts, 60, run), recall(counts, 1, 60, run)
+        above += [estimate.low > truth for estimate in found]
+    assert (above <= 5).all()
+
+
+def test_the_interval_holds_the_truth_where_all_errors_lie_with_the_rarer_label() -> None:
+    rng = np.random.default_rng(6)
+    labels = np.repeat([0, 1], [12, 3])
+    above = 0
+    for run in range(200):
+        hits = np.where(labels == 0, 20, 20 * (rng.random(15) < 0.8))
+        counts = TrialCounts(np.arange(15), labels, np.full(15, 20), hits, labels)
+        above += balanced_accuracy(counts, 60, run).low > 0.9
+    assert above <= 10
+
+
+def test_what_was_always_right_is_not_certain() -> None:
+    found = balanced_accuracy(counts_of([10] * 10, [10] * 10, [0, 1] * 5))
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 0.025 ** (1 / 10), 1.0))
+    # Labels of 12 and 3 trials tell as much as 3 of each.
+    unequal = balanced_accuracy(counts_of([10] * 15, [10] * 15, [0] * 12 + [1] * 3))
+    assert unequal.low == pytest.approx(0.025 ** (1 / 6))
+    one = recall(counts_of([10] * 6, [10] * 6, [0, 1] * 3), 0)
+    assert one.low == pytest.approx(0.025 ** (1 / 3))
+
+
+def test_with_unequal_labels_the_interval_of_accuracy_lies_about_its_figure() -> None:
+    # The commoner label is always right, the rarer one never: accuracy is known to be the share of the commoner one.
+    drawn = draw_trials(np.repeat([0, 1], [12, 3]), 500, 0)
+    counts = counts_of([10] * 12 + [0] * 3, [10] * 15, [0] * 12 + [1] * 3)
+    assert_allclose(redrawn(counts, np.array([0.8, 0.2]), drawn), 0.8)
+    found = accuracy(counts)
+    assert found.value == pytest.approx(0.8)
+    assert found.low < 0.8 < found.high
+
+
+def test_two_that_agree_on_every_trial_seen_may_differ_on_the_next() -> None:
+    one = counts_of([10] * 10, [10] * 10, [0, 1] * 5)
+    other = counts_of([4, 10] * 5, [10] * 10, [0, 1] * 5)
+    same = difference(one, one)
+    assert same.value == 0
+    assert same.low == pytest.approx(-same.high) == pytest.approx(0.025 ** (1 / 10) - 1)
+    gain, loss = difference(one, other), difference(other, one)
+    assert gain.value == pytest.approx(0.3)
+    assert (gain.low, gain.high) == pytest.approx((-loss.high, -loss.low), abs=0.02)
+    assert gain.low < 0.3 < gain.high
+
+
+def test_few_trials_cannot_prove_much_however_well_they_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    least = {}
+    for each in (3, 4, 5):
+        labels = np.arange(2 * each) % 2
+        x, truth, trial = features(rng, labels, 30.0)
+        found = chance({"a": x}, truth, trial, np.zeros_like(trial), SETTINGS, folds=3, seed=0, shuffles=199)
+        least[each] = found.least_p
+        assert found.p(1.0) >= found.least_p
+    # 2! / 20, 2! / 70, 2! / 252
+    assert least == pytest.approx({3: 0.1, 4: 0.02857, 5: 0.00794}, abs=1e-4)
 
 
 def test_exact_figures_of_trials_are_those_of_the_binomial_law() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from calibration.training import verdict as rule
+from calibration.training.plan import confounds
 from calibration.training.splits import fold_of_trials
 from calibration.training.standin import chance
 from calibration.training.statistics import Estimate, balanced_accuracy, binomial_p, count_trials
@@ -90,16 +91,26 @@ def test_the_rule_in_words_has_the_numbers_of_the_rule() -> None:
 
 
 def figures_of(
-    rng: np.random.Generator, trials: int, classes: int, effect: float, seed: int, neighbours: int = 5
+    rng: np.random.Generator,
+    trials: int,
+    classes: int,
+    effect: float,
+    seed: int,
+    *,
+    order: np.ndarray | None = None,
+    drift: float = 0.0,
 ) -> Figures:
     """A calibration judged by nearest neighbours, which are nothing like the stand-in that tells chance."""
-    each = 10
-    labels = rng.permutation(np.arange(trials) % classes)
+    each, neighbours = 10, 5
+    labels = rng.permutation(np.arange(trials) % classes) if order is None else order
     folds = min(5, int(np.bincount(labels).min()))
     trial = np.repeat(np.arange(trials), each)
     offset = rng.normal(size=(trials, 8))
+    if drift:
+        offset[:] = 0.0
     offset[:, :classes] += effect * np.eye(classes)[labels]
     x, truth = offset[trial] + rng.normal(size=(len(trial), 8)), labels[trial]
+    x += np.cumsum(drift * rng.normal(size=x.shape), axis=0)
     fold = fold_of_trials(labels, folds, seed)[trial]
     p = np.zeros((len(x), classes))
     for held in range(folds):
@@ -120,6 +131,8 @@ def figures_of(
         calibration_error=expected_calibration_error(truth, p),
         seen=1.0,
         complete=1.0,
+        confounded=" ".join(confounds("ABC", labels, np.zeros_like(labels), np.arange(len(labels)) * 1.0)),
+        least_p=shuffled.least_p,
     )
 
 
@@ -128,6 +141,53 @@ def test_random_labels_pass_the_rule_in_one_case_of_twenty_at_most(trials: int, 
     rng = np.random.default_rng(trials)
     passed = [verdict(figures_of(rng, trials, classes, 0.0, seed)).word != "do not use" for seed in range(80)]
     assert np.mean(passed) <= 0.05
+
+
+ORDERS = {
+    "A6 B6 A": [0] * 6 + [1] * 6 + [0],
+    "A3 B3 C3 A3 B3 C3": ([0] * 3 + [1] * 3 + [2] * 3) * 2,
+    "A5 B5 A5 B5": ([0] * 5 + [1] * 5) * 2,
+    "A2 B2, six times": [0, 0, 1, 1] * 6,
+    "A3 B3 A3 B3": [0] * 3 + [1] * 3 + [0] * 3 + [1] * 3,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_noise_that_drifts_is_never_usable_whatever_the_order_of_the_trials(order: str) -> None:
+    """Labels mean nothing: only the moment tells one from another. A plain walk, and one that drowns the noise."""
+    rng = np.random.default_rng(4)
+    labels = np.array(ORDERS[order])
+    words = [
+        verdict(figures_of(rng, len(labels), int(labels.max()) + 1, 0.0, seed, order=labels, drift=drift)).word
+        for seed in range(20)
+        for drift in (0.2, 0.6)
+    ]
+    assert words.count("usable") <= 0.05 * len(words)
+
+
+def test_drift_across_a_nearly_blocked_order_would_pass_for_the_labels() -> None:
+    """What the rule is guarded against is there: without the look at the plan, these would be usable."""
+    rng = np.random.default_rng(4)
+    labels = np.array(ORDERS["A5 B5 A5 B5"])
+    found = [figures_of(rng, 20, 2, 0.0, seed, order=labels, drift=0.6) for seed in range(10)]
+    assert sum(verdict(replace(figures, confounded="")).word == "usable" for figures in found) >= 3
+
+
+def test_two_labels_of_four_trials_prove_nothing_even_if_all_are_right() -> None:
+    found = verdict(
+        replace(GOOD, trials={"a": 4, "b": 4}, least_p=2 / 70, p_shuffled=2 / 70,
+                balanced_accuracy=Estimate(1.0, 0.63, 1.0))
+    )  # fmt: skip
+    assert found.word == "do not use"
+    assert len(found.reasons) == 1
+    assert found.reasons[0].endswith("in 2.9 % of cases. Two labels take 5 trials each.")
+
+
+def test_notes_stand_beside_every_verdict_and_change_none() -> None:
+    for figures in (GOOD, replace(GOOD, calibration_error=0.2), replace(GOOD, p_shuffled=0.5)):
+        noted = verdict(replace(figures, notes=("By the way.",)))
+        assert noted.word == verdict(figures).word
+        assert noted.reasons == (*verdict(figures).reasons, "By the way.")
 
 
 def test_labels_that_show_pass_the_rule() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.protocol import Protocol
-from calibration.schedule import plan_sha256, planned
+from calibration.schedule import plan_sha256, planned, planned_passes
 from rtemo.errors import ConfigurationError
 
 Labels = list[list[str | None]]
@@ -126,6 +126,18 @@ def test_a_written_order_that_repeats_a_label_is_told() -> None:
         planned(protocol_of([["a", "b"], ["b", "a"]], "none"), 1)
     words: dict[str, Any] = planned(protocol_of([["a", "b"], ["a", "b"]], "none"), 1)[3].stimulus.model_dump()
     assert words["text"] == "1 1"
+
+
+def test_a_further_pass_shows_all_trials_but_those_of_practice_in_another_order() -> None:
+    protocol = protocol_of([["a", "b"], ["a", "b"] * 10], practice=1)
+    first, longer = planned(protocol, 5), planned_passes(protocol, 5, 3)
+    assert planned_passes(protocol, 5, 1) == first
+    assert longer[:22] == planned_passes(protocol, 5, 2)[:22] == first
+    assert [trial.number for trial in longer] == list(range(1, 63))
+    passes = [[trial.stimulus.text for trial in longer[start : start + 20]] for start in (2, 22, 42)]
+    assert sorted(passes[0]) == sorted(passes[1]) == sorted(passes[2])
+    assert passes[0] != passes[1] != passes[2]
+    assert not any(trial.practice for trial in longer[22:])
 
 
 def test_a_large_session_is_planned_at_once() -> None:

@@ -16,9 +16,10 @@ from rtemo.devices.simulated import device_actions, outlet_of
 from rtemo.errors import ConfigurationError
 from rtemo.outputs.publish import Send
 from rtemo.sources.faults import parse_faults
-from rtemo.sources.followed import MOST_CHANGES, STIMULUS_STREAM, Followed, stimulus_label
+from rtemo.sources.followed import MOST_CHANGES, Followed, stimulus_label
 from rtemo.sources.laboratory import Laboratory
 from rtemo.sources.schedule import LaboratorySettings, Schedule
+from rtemo.types import STIMULUS_STREAM
 
 SETTINGS = LaboratorySettings(effect=4.0)
 RATES = {"eeg": 1000, "eye": 120, "pps": 256}
