@@ -44,6 +44,27 @@ MARKERS = """
 stream = { type = "Markers" }
 labels = { "clip/negative" = "negative", "clip/positive" = "positive" }
 """
+PEOPLE = """
+labels = ["Relax", "PhysicalStress", "EmotionalStress", "CognitiveStress"]
+[window]
+length_s = 0.25
+[views.wrist]
+stream = {{ name = "wrist" }}
+features = "statistics"
+[views.oximeter]
+stream = {{ name = "oximeter" }}
+features = "statistics"
+[markers]
+stream = {{ name = "stage" }}
+[markers.labels]
+Relax = "Relax"
+PhysicalStress = "PhysicalStress"
+EmotionalStress = "EmotionalStress"
+CognitiveStress = "CognitiveStress"
+[network]
+scope = "machine"
+session_id = "{session}"
+"""
 PROTOCOL = """
 name = "moments"
 instructions = "Recall what you are asked for."
@@ -221,6 +242,29 @@ def test_another_programs_trials_are_judged_and_judged_again_once_labels_are_men
     assert sum(again["trials"].values()) == trials - 1
     assert {"bundle", "bundle-1", "report.html", "report-1.html"} <= {path.name for path in place.session.iterdir()}
     assert len(table(events)) == len(rows) - 1
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.timeout(1500)
+def test_people_played_over_the_network_calibrate_by_their_own_markers(place: Place, data_folder: Path):
+    """Six recordings of 38 minutes, one after the other, forty times as fast: a window holds ten of their seconds."""
+    session = uuid.uuid4().hex
+    place.config.write_text(PEOPLE.format(session=session))
+    out = ("-p", "07", "-o", place.folder / "out")
+    with place.start(place.config, "--external", "--duration", "420", *out, "--wait", "60") as process:
+        for number in range(1, 7):
+            path = data_folder / "noneeg_xdf" / f"noneeg_S{number:02d}.xdf"
+            play = [sys.executable, "-m", "rtemo", "play", str(path), "--stream", "--speed", "40"]
+            scope = ("--scope", "machine", "--session-id", session)
+            subprocess.run([*play, *scope], env=ENVIRONMENT, check=True, capture_output=True, timeout=200)
+        out_text, err = process.communicate(timeout=900)
+    assert process.returncode in (0, 1), (out_text, err)
+    result = json.loads((place.session / "result.json").read_text())
+    assert sum(result["trials"].values()) >= 40
+    # Four states of six people who were never seen apart from each other: more than chance, far from perfect.
+    assert result["balanced_accuracy"]["value"] > 0.3, result
+    assert result["chance"] == 0.25
 
 
 def test_a_stream_that_is_missing_ends_it_with_exit_code_3(place: Place):
