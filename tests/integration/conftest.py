@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import Lab, Outcome, Run
+from lab import Lab, Outcome, Run, run
 from live_lab import LiveLab, make_live_lab
 
 from rtemo import cli
@@ -24,7 +24,7 @@ features = "identity"
 stream = { type = "Markers" }
 labels = { "clip/negative" = "negative", "clip/neutral" = "neutral", "clip/positive" = "positive" }
 [model.settings]
-steps = 300
+steps = 80
 """
 
 
@@ -32,7 +32,7 @@ steps = 300
 def rtemo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command line in this process."""
 
-    def run(*arguments: object) -> Outcome:
+    def captured(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["rtemo", *map(str, arguments)])
         capsys.readouterr()
         code = 0
@@ -43,7 +43,7 @@ def rtemo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         out, err = capsys.readouterr()
         return Outcome(code, out, err)
 
-    return run
+    return captured
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +54,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     config = folder / "lab.toml"
     config.write_text(CONFIG)
     bundle = folder / "bundle"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["rtemo", "train", str(config), str(calibration), "-o", str(bundle)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    assert stop.value.code in (0, None)
+    assert run("train", config, calibration, "-o", bundle).code == 0
     return Lab(folder, config, calibration, session, bundle)
 
 

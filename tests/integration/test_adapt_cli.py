@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lab import Lab, Run
+from lab import Lab, Outcome, Run, run
+
+from rtemo.model.bundle import load_bundle, save_bundle
 
 CONDITIONS = {"complete", "without:eeg", "without:eye"}
 
@@ -15,11 +18,30 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_an_adapted_bundle_is_told_of_evaluated_played_and_adapted_again(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    before, new = files(lab.bundle), tmp_path / "new"
-    done = rtemo("adapt", lab.bundle, lab.session, "-o", new, "--events", tmp_path / "events.jsonl")
+def trained(lab: Lab, rtemo: Run, folder: Path, *, above: str = "", below: str = "") -> Path:
+    """A bundle that learnt next to nothing, by the configuration with something above or below it."""
+    config, bundle = folder / "other.toml", folder / "other"
+    config.write_text(above + lab.config.read_text().replace("steps = 80", "epochs = 1") + below)
+    assert rtemo("train", config, lab.calibration, "-o", bundle).code == 0
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def adapted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """The folder with a new bundle and its events, and what was said."""
+    folder, before = tmp_path_factory.mktemp("adapted"), files(lab.bundle)
+    options = ("--seed", 5, "--events", folder / "events.jsonl")
+    done = run("adapt", lab.bundle, lab.session, "-o", folder / "new", *options)
     assert done.code == 0, done.err
     assert files(lab.bundle) == before
+    return folder, done
+
+
+def test_an_adapted_bundle_is_told_of_evaluated_played_and_adapted_again(
+    lab: Lab, rtemo: Run, adapted: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    folder, done = adapted
+    new = folder / "new"
     for said in (*CONDITIONS, "session.xdf", "only used to score", "Learnt from", "Updates let pass", f"-> {new}"):
         assert said in done.out
     manifest = json.loads((new / "bundle.json").read_text())
@@ -27,10 +49,11 @@ def test_an_adapted_bundle_is_told_of_evaluated_played_and_adapted_again(lab: La
         ("calibration.xdf", True),
         ("session.xdf", False),
     ]
-    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds[0] == "adaptation-start"
     [entry] = manifest["metrics"]["adapted"]
+    assert entry["seed"] == 5
     assert kinds.count("adaptation-update") == entry["updates"] > 0
     assert kinds.count("adaptation-skip") == sum(entry["refused"].values())
     told = rtemo("evaluate", new, lab.session, "--json")
@@ -51,18 +74,16 @@ def test_an_adapted_bundle_is_told_of_evaluated_played_and_adapted_again(lab: La
     assert {"frozen", "adapted"} == set(report["labelled"]) == set(report["recordings"]["session.xdf"])
 
 
-def test_the_same_seed_adapts_to_the_same_bundle(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        assert rtemo("adapt", lab.bundle, lab.session, "--seed", 5, "-o", tmp_path / name).code == 0
-    assert files(tmp_path / "one") == files(tmp_path / "two")
+def test_the_same_seed_adapts_to_the_same_bundle(
+    lab: Lab, rtemo: Run, adapted: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    assert rtemo("adapt", lab.bundle, lab.session, "--seed", 5, "-o", tmp_path / "new").code == 0
+    assert files(tmp_path / "new") == files(adapted[0] / "new")
 
 
 def test_where_nothing_can_be_learnt_no_bundle_is_written(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    config = tmp_path / "strict.toml"
-    text = lab.config.read_text().replace("steps = 300", "steps = 20")
-    config.write_text(text + "[adaptation]\nmin_confidence = 1.0\n")
-    assert rtemo("train", config, lab.calibration, "-o", tmp_path / "strict").code == 0
-    done = rtemo("adapt", tmp_path / "strict", lab.session, "-o", tmp_path / "new", "--json")
+    strict = trained(lab, rtemo, tmp_path, below="[adaptation]\nmin_confidence = 1.0\n")
+    done = rtemo("adapt", strict, lab.session, "-o", tmp_path / "new", "--json")
     assert done.code == 1
     assert json.loads(done.out)["bundle"] is None
     assert "could be learnt from: no bundle is written. Go on with" in done.err
@@ -94,20 +115,15 @@ def test_what_cannot_be_is_refused_before_a_recording_is_read(lab: Lab, rtemo: R
     assert (tmp_path / "thesis" / "thesis.docx").read_text() == "years of work"
 
 
-@pytest.mark.parametrize(
-    ("addition", "code", "said"),
-    [
-        ("", 1, 'cannot adapt: it was trained with standardise = "recording"'),
-        ('[adaptation]\nmode = "off"\n', 2, '[adaptation] mode = "off"'),
-    ],
-)
-def test_a_bundle_that_does_not_adapt_says_why(
-    lab: Lab, rtemo: Run, tmp_path: Path, addition: str, code: int, said: str
-) -> None:
-    text = lab.config.read_text().replace("steps = 300", "steps = 20") + addition
-    config = tmp_path / "other.toml"
-    config.write_text(text if addition else 'standardise = "recording"\n' + text)
-    assert rtemo("train", config, lab.calibration, "-o", tmp_path / "other").code == 0
-    done = rtemo("adapt", tmp_path / "other", tmp_path / "none.xdf", "-o", tmp_path / "new")
-    assert done.code == code
-    assert said in done.err
+def test_a_bundle_that_does_not_adapt_says_why(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
+    recording = trained(lab, rtemo, tmp_path, above='standardise = "recording"\n')
+    off, loaded = tmp_path / "off", load_bundle(lab.bundle)
+    adaptation = loaded.configuration.adaptation.model_copy(update={"mode": "off"})
+    save_bundle(off, replace(loaded, configuration=loaded.configuration.model_copy(update={"adaptation": adaptation})))
+    for bundle, code, said in (
+        (recording, 1, 'cannot adapt: it was trained with standardise = "recording"'),
+        (off, 2, '[adaptation] mode = "off"'),
+    ):
+        done = rtemo("adapt", bundle, tmp_path / "none.xdf", "-o", tmp_path / "new")
+        assert done.code == code
+        assert said in done.err

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lab import Lab, Run
+from lab import Lab, Outcome, Run, run
 
-from rtemo import cli
+from rtemo import cli, demonstration
 
 LABELS = ["negative", "neutral", "positive"]
 SCORE_KEYS = {"accuracy", "balanced_accuracy", "macro_f1", "ece", "windows", "confusion"}
+QUICK = ("steps = 80", "epochs = 2")
+"""A change of the configuration to a training of which only counts what it was given."""
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -41,10 +43,17 @@ def test_help_teaches_and_imports_nothing_heavy() -> None:
         assert command in done.stdout
 
 
-def test_play_writes_a_row_for_every_window_and_names_the_missing_views(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    done = rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path)
+@pytest.fixture(scope="module")
+def played(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """The folder that a replay wrote, and what it said."""
+    folder = tmp_path_factory.mktemp("played")
+    return folder, run("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", folder)
+
+
+def test_play_writes_a_row_for_every_window_and_names_the_missing_views(played: tuple[Path, Outcome]) -> None:
+    folder, done = played
     assert done.code == 0
-    rows = rows_of(tmp_path)
+    rows = rows_of(folder)
     windows = [int(row["window"]) for row in rows]
     assert windows == list(range(windows[0], windows[0] + len(rows)))
     assert float(rows[0]["start"]) == 5000.0
@@ -66,10 +75,11 @@ def test_play_writes_a_row_for_every_window_and_names_the_missing_views(lab: Lab
     assert "eye missing in" in done.out
 
 
-def test_two_replays_are_the_same_to_the_last_digit(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        assert rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path / name).code == 0
-    assert (tmp_path / "one" / "predictions.csv").read_bytes() == (tmp_path / "two" / "predictions.csv").read_bytes()
+def test_two_replays_are_the_same_to_the_last_digit(
+    lab: Lab, rtemo: Run, played: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    assert rtemo("play", lab.session, "-c", lab.config, "-m", lab.bundle, "-o", tmp_path).code == 0
+    assert (tmp_path / "predictions.csv").read_bytes() == (played[0] / "predictions.csv").read_bytes()
 
 
 def test_evaluate_prints_exactly_the_promised_json(lab: Lab, rtemo: Run) -> None:
@@ -133,8 +143,7 @@ def edited(lab: Lab, tmp_path: Path, *changes: tuple[str, str]) -> Path:
 
 
 def quick(lab: Lab, tmp_path: Path) -> Path:
-    """The configuration for a training of which only counts what it was given."""
-    return edited(lab, tmp_path, ("steps = 300", "steps = 40"))
+    return edited(lab, tmp_path, QUICK)
 
 
 def test_the_same_seed_trains_the_same_model(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
@@ -202,7 +211,7 @@ def test_a_finished_checkpoint_gives_the_same_model(lab: Lab, rtemo: Run, tmp_pa
         (('labels = ["neg', 'lables = ["neg'), 2, "did you mean 'labels'"),
         (('type = "EEG"', 'type = "EGG"'), 3, "eeg"),
         (("differential-entropy", "differential-entropie"), 2, "differential-entropy"),
-        (("steps = 300", "stepps = 300"), 2, "did you mean 'steps'"),
+        (("steps = 80", "stepps = 80"), 2, "did you mean 'steps'"),
         (('features = "identity"', 'features = "identity"\nrequired = true\nchannels = ["pupil"]'), 3, "pupil_mean"),
         (('"positive"]', '"positive", "bored"]'), 1, "bored"),
         (('"clip/positive" = "positive"', '"clip/joy" = "positive"'), 1, "positive"),
@@ -212,7 +221,7 @@ def test_a_wrong_configuration_is_one_line_with_its_exit_code(
     lab: Lab, rtemo: Run, tmp_path: Path, change: tuple[str, str], code: int, said: str
 ) -> None:
     if code == 0:
-        path = edited(lab, tmp_path, ("[views.eeg]", "[window]\nlength_s = 2.0\n[views.eeg]"))
+        path = edited(lab, tmp_path, QUICK, ("[views.eeg]", "[window]\nlength_s = 2.0\n[views.eeg]"))
     elif code == 3 and "EGG" in change[1]:
         path = edited(
             lab,
@@ -293,9 +302,7 @@ def test_a_replay_that_is_refused_leaves_older_predictions(lab: Lab, rtemo: Run,
 
 
 def test_labels_that_look_like_markup_are_shown_as_they_are(lab: Lab, rtemo: Run, tmp_path: Path) -> None:
-    config = edited(
-        lab, tmp_path, ('"positive"]', '"a [/x]"]'), ('= "positive" }', '= "a [/x]" }'), ("steps = 300", "steps = 20")
-    )
+    config = edited(lab, tmp_path, ('"positive"]', '"a [/x]"]'), ('= "positive" }', '= "a [/x]" }'), QUICK)
     bundle = tmp_path / "bundle"
     assert rtemo("train", config, lab.calibration, "-o", bundle).code == 0
     for command in (("play", lab.session, "-c", config, "-m", bundle), ("evaluate", bundle, lab.session)):
@@ -375,7 +382,13 @@ def test_ctrl_c_keeps_the_rows_and_says_so(lab: Lab, tmp_path: Path) -> None:
     assert all(line.count(",") == lines[0].count(",") for line in lines)
 
 
-def test_the_demonstration_shows_views_dropping_out(rtemo: Run, tmp_path: Path) -> None:
+def test_the_demonstration_shows_views_dropping_out(
+    rtemo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = demonstration.configuration()
+    # All but how long it learns.
+    brief = config.model.model_copy(update={"settings": config.model.settings | {"epochs": 2}})
+    monkeypatch.setattr(demonstration, "configuration", lambda: config.model_copy(update={"model": brief}))
     done = rtemo("demo", "-o", tmp_path)
     assert done.code == 0
     assert "eye missing in" in done.out

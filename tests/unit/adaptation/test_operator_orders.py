@@ -136,7 +136,7 @@ def test_what_is_so_already_is_refused_in_words(made: Made) -> None:
     assert adapter.paused
 
 
-ASKED = st.dictionaries(st.integers(-1, 19), st.lists(st.sampled_from(ORDERS), min_size=1, max_size=3), max_size=5)
+ASKED = st.dictionaries(st.integers(-1, 13), st.lists(st.sampled_from(ORDERS), min_size=1, max_size=3), max_size=5)
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -144,18 +144,17 @@ ASKED = st.dictionaries(st.integers(-1, 19), st.lists(st.sampled_from(ORDERS), m
 def test_a_log_replays_whatever_an_operator_asked_to_the_last_bit(
     made: Made, tmp_path: Path, orders: dict[int, list[str]], mode: str
 ) -> None:
-    given = windows(20)
+    given = windows(14)
     chosen = AdaptationSettings(mode=mode, every=2, min_confidence=0.0, max_novelty=1e6, batch=4, learning_rate=1e-2)
     live = Session(made, chosen, seed=5)
     said = play(live, given, orders)
-    session, again = replayed(made, written(tmp_path / "events.jsonl", live), given)
+    log = written(tmp_path / "events.jsonl", live)
+    session, again = replayed(made, log, given)
     assert session.adapter.warnings() == []
     assert_same(said, again)
     assert [(kind, details) for kind, details in session.events] == live.events
-    # The events of a replay are a log again.
-    twice, said_again = replayed(made, written(tmp_path / "again.jsonl", session), given)
-    assert_same(said, said_again)
-    assert twice.events == live.events
+    # The events of a replay are a log again: the same one.
+    assert written(tmp_path / "again.jsonl", session).read_bytes() == log.read_bytes()
 
 
 def test_orders_between_windows_that_wait_or_are_skipped_are_replayed(made: Made, tmp_path: Path) -> None:

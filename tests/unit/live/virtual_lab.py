@@ -22,7 +22,7 @@ from rtemo.xdf import StreamHeader, XdfWriter
 from rtemo.xdf.chunks import parse_stream_header
 from rtemo.xdf.markup import recordable_header
 
-STEP_S = 0.02
+STEP_S = 0.04
 START_S = 1000.0
 VIEWS = {
     "eeg": {"stream": {"type": "EEG"}, "features": "differential-entropy", "settings": {"bands": {"low": (2.0, 20.0)}}},
@@ -117,11 +117,17 @@ class DirectRecorder:
 
 
 class VirtualLab:
-    """Devices, a gatherer and a recording in virtual time."""
+    """Devices, a gatherer and a recording in virtual time; what is new is gathered every ``step_s`` seconds."""
 
     def __init__(
-        self, path: Path, *devices: Device, views: Mapping[str, object] | None = None, **window: float
+        self,
+        path: Path,
+        *devices: Device,
+        views: Mapping[str, object] | None = None,
+        step_s: float = STEP_S,
+        **window: float,
     ) -> None:
+        self.step_s = step_s
         document = {"labels": ["a"], "window": {"length_s": 1.0, **window}, "views": views or VIEWS}
         self.config: Configuration = parse_configuration(document, "test")
         self.path = path
@@ -199,7 +205,7 @@ class VirtualLab:
         """Let time pass."""
         stop_s = self.clock.now_s() + seconds
         while self.clock.now_s() < stop_s - 1e-9:
-            self.clock.advance(STEP_S)
+            self.clock.advance(self.step_s)
             for device in self.devices.values():
                 self._serve(device, self.clock.now_s())
             self.gatherer.tick(self.clock.now_s())

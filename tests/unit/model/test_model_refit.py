@@ -10,13 +10,14 @@ import pytest
 import torch
 from toys import make_data
 
-from rtemo.model.data import rows_of
+from rtemo.model.data import TrainingData, rows_of
 from rtemo.model.refit import left_out, refit
 from rtemo.model.settings import make_settings
-from rtemo.model.train import TrainedModel, cooling, train
+from rtemo.model.train import MIN_EPOCHS, TrainedModel, cooling, train
 
+# Eight epochs: more than the fewest that there can be, so that their number is one that the steps decide.
 SETTINGS = make_settings(
-    "default", {"steps": 60, "batch_size": 32, "hidden": (16, 8), "latent": 4, "pca_size": 4, "validation_windows": 10}
+    "default", {"steps": 24, "batch_size": 100, "hidden": (16, 8), "latent": 4, "pca_size": 4, "validation_windows": 10}
 )
 
 
@@ -30,26 +31,35 @@ def same(first: TrainedModel, second: TrainedModel) -> bool:
     )
 
 
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return make_data(300, labelled=0.5, missing=0.1)[0]
+
+
+@pytest.fixture(scope="module")
+def first(data: TrainingData) -> TrainedModel:
+    """The first go, of which no test changes anything."""
+    return train(data, SETTINGS, device="cpu")
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.1])
-def test_it_is_the_training_on_all_but_the_probe(fraction: float) -> None:
-    data, _ = make_data(300, labelled=0.5, missing=0.1)
+def test_it_is_the_training_on_all_but_the_probe(data: TrainingData, first: TrainedModel, fraction: float) -> None:
     settings = SETTINGS.model_copy(update={"probe_fraction": fraction})
-    first = train(data, settings, device="cpu")
+    # Only the second go asks what is the probe.
+    first = replace(first, settings=settings)
     assert first.held_out.any()
     final = refit(first, data, device="cpu")
     rest = rows_of(data, ~final.probe)
     assert len(rest) == (300 if fraction == 0 else 270)
     whole = train(rest, settings.model_copy(update={"validation_fraction": 0.0}), device="cpu")
-    assert first.history[-1].epoch == first.history[-1].epochs
+    assert first.history[-1].epoch == first.history[-1].epochs > MIN_EPOCHS
     assert same(final, whole)
     assert final.temperature == first.temperature
     assert final.settings == first.settings
     np.testing.assert_array_equal(final.held_out, first.held_out)
 
 
-def test_what_the_probe_holds_changes_no_weight() -> None:
-    data, _ = make_data(300, labelled=0.5, missing=0.1)
-    first = train(data, SETTINGS, device="cpu")
+def test_what_the_probe_holds_changes_no_weight(data: TrainingData, first: TrainedModel) -> None:
     final = refit(first, data, device="cpu")
     assert set(np.unique(data.labels[final.probe])) == {0, 1, 2}
     views = {name: np.where(final.probe[:, None], 9.0 - x, x) for name, x in data.views.items()}
@@ -63,8 +73,7 @@ def test_what_the_probe_holds_changes_no_weight() -> None:
     assert not same(refit(first, replace(data, views=views), device="cpu"), final)
 
 
-def test_what_is_left_out_is_known_before_the_training() -> None:
-    data, _ = make_data(300, labelled=0.5, missing=0.1)
+def test_what_is_left_out_is_known_before_the_training(data: TrainingData) -> None:
     unlabelled = np.arange(300) % 10 == 0
     data = replace(data, labels=np.where(unlabelled, -1, data.labels))
     out = left_out(data, SETTINGS, seed=3)
@@ -75,38 +84,34 @@ def test_what_is_left_out_is_known_before_the_training() -> None:
     assert not left_out(data, SETTINGS.model_copy(update={"refit": False}), seed=3).any()
 
 
-def test_without_a_hold_out_or_the_wish_the_first_go_stays() -> None:
-    data, _ = make_data(300, labelled=0.5)
-    nothing_held = train(data, SETTINGS.model_copy(update={"validation_fraction": 0.0}), device="cpu")
+def test_without_a_hold_out_or_the_wish_the_first_go_stays(data: TrainingData, first: TrainedModel) -> None:
+    nothing_held = train(data, SETTINGS.model_copy(update={"validation_fraction": 0.0, "epochs": 1}), device="cpu")
+    assert not nothing_held.held_out.any()
     assert refit(nothing_held, data, device="cpu") is nothing_held
-    unwished = train(data, SETTINGS.model_copy(update={"refit": False}), device="cpu")
+    unwished = replace(first, settings=SETTINGS.model_copy(update={"refit": False}))
     assert refit(unwished, data, device="cpu") is unwished
 
 
 def test_it_stops_where_the_first_go_was_best() -> None:
     data, _ = make_data(300, labelled=0.5)
-    settings = SETTINGS.model_copy(update={"steps": 400, "patience": 1, "warm_up": 0.0, "learning_rate": 0.05})
-    first = train(data, settings, device="cpu")
-    assert first.history[-1].epoch < first.history[-1].epochs
-    scores = [report.validation for report in first.history]
-    best_steps = (int(np.argmin(scores)) + 1) * settings.steps / first.history[-1].epochs
-    again = refit(first, data, device="cpu").history[len(first.history) :]
-    batches_an_epoch = (
-        settings.steps
-        / train(data, settings.model_copy(update={"validation_fraction": 0.0, "patience": 10_000}), device="cpu")
-        .history[-1]
-        .epochs
-    )
-    assert abs(len(again) * batches_an_epoch - best_steps) <= batches_an_epoch * 6
+    changes = {"steps": 120, "batch_size": 150, "patience": 1, "warm_up": 0.0, "learning_rate": 0.2}
+    first = train(data, SETTINGS.model_copy(update=changes), device="cpu")
+    best = int(np.argmin([report.validation for report in first.history])) + 1
+    assert MIN_EPOCHS < best < first.history[-1].epoch < first.history[-1].epochs
+    # Either go has two batches in an epoch.
+    assert first.history[-1].epochs == 60
+    assert len(refit(first, data, device="cpu").history) == len(first.history) + best
 
 
-def test_its_checkpoint_is_its_own_and_resumes(tmp_path: Path) -> None:
-    data, _ = make_data(300, labelled=0.5)
-    first = train(data, SETTINGS, device="cpu", checkpoint=tmp_path / "c")
+def test_its_checkpoint_is_its_own_and_resumes(data: TrainingData, tmp_path: Path) -> None:
+    brief = SETTINGS.model_copy(update={"epochs": 2})
+    first = train(data, brief, device="cpu", checkpoint=tmp_path / "c")
     final = refit(first, data, device="cpu", checkpoint=tmp_path / "c")
     assert (tmp_path / "c.refit").is_file()
-    first = train(data, SETTINGS, device="cpu", checkpoint=tmp_path / "c", resume=True)
-    resumed = refit(first, data, device="cpu", checkpoint=tmp_path / "c", resume=True)
+    first = train(data, brief, device="cpu", checkpoint=tmp_path / "c", resume=True)
+    epochs: list[object] = []
+    resumed = refit(first, data, device="cpu", checkpoint=tmp_path / "c", resume=True, on_epoch=epochs.append)
+    assert epochs == []
     for name, value in final.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value)
 
