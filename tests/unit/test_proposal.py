@@ -70,7 +70,7 @@ def test_whatever_streams_are_there_the_proposal_loads_and_every_view_finds_its_
         proposal = propose(streams)
     except StreamError:
         # Of a stream that says nothing of itself there is only its host, which others have too.
-        assert all(s.is_text or s.own or not (s.name or s.type) or any(_alike(s, o) for o in streams) for s in streams)
+        assert all(s.is_text or s.own or not (s.name or s.type) or any(_fits(s, o) for o in streams) for s in streams)
         return
     config = loaded(proposal.text)
     assert tuple(config.views) == proposal.views
@@ -81,8 +81,10 @@ def test_whatever_streams_are_there_the_proposal_loads_and_every_view_finds_its_
     assert len(keys) == len(set(keys)) == len(proposal.views)
 
 
-def _alike(one: StreamDescription, other: StreamDescription) -> bool:
-    return one.key != other.key and (one.name, one.type, one.hostname) == (other.name, other.type, other.hostname)
+def _fits(one: StreamDescription, other: StreamDescription) -> bool:
+    """Whether whatever a stream says of itself is true of another one as well."""
+    pairs = ((one.name, other.name), (one.type, other.type), (one.hostname, other.hostname))
+    return one.key != other.key and all(said in ("", theirs) for said, theirs in pairs)
 
 
 def test_streams_of_one_host_that_say_nothing_else_are_refused_with_a_listing() -> None:

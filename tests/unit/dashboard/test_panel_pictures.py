@@ -282,8 +282,14 @@ def test_a_device_that_sends_anything_does_the_pictures_no_harm(scalp: PanelLab)
         assert len(seen(scalp)) == int(np.isfinite(value)), value
 
 
-def test_a_window_that_is_closed_lets_its_thread_go(open_lab: Callable[..., PanelLab]):
-    before = set(threading.enumerate())
+def test_a_window_that_is_closed_lets_its_thread_go(open_lab: Callable[..., PanelLab], monkeypatch: pytest.MonkeyPatch):
+    before, go = set(threading.enumerate()), threading.Event()
+
+    def waits(channels: object) -> Topography:
+        go.wait(30)
+        return Topography(channels)
+
+    monkeypatch.setattr("rtemo.dashboard.scalp.Topography", waits)
     lab = open_lab()
     lab.live()
     turn_to(lab, 2)
@@ -291,6 +297,7 @@ def test_a_window_that_is_closed_lets_its_thread_go(open_lab: Callable[..., Pane
     mine = set(threading.enumerate()) - before
     assert [thread.name[:11] for thread in mine] == ["rtemo-scalp"]
     lab.window.close()
+    go.set()
     for thread in mine:
         thread.join(10)
         assert not thread.is_alive()
