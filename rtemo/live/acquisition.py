@@ -200,6 +200,7 @@ class Acquisition:
 
     def end(self) -> None:
         """Close the streams, and the windows that are still open."""
+        self._locked(self._gatherer.ending)
         self._streams.stop()
         self._ending.set()
         if self._ticker.ident is not None:

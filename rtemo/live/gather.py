@@ -181,6 +181,7 @@ class Gatherer:
         self._streams = {key: _Stream(key, name, StreamHealth(health, 0.0)) for key, name in names.items()}
         self._work: _Work | None = None
         self._next_stop_s = math.inf
+        self._ends_s = math.inf
 
     def found(self) -> dict[str, StreamDescription]:
         """Descriptions, by key, of the streams that have been opened so far."""
@@ -298,8 +299,12 @@ class Gatherer:
             if work is not None and stream.pending is not None and now_s - stream.opened_s > UNMEASURED_S:
                 self._release(stream)
         if work is not None:
-            self._give(work, work.pipeline.advance(now_s))
+            self._give(work, work.pipeline.advance(min(now_s, self._ends_s)))
             self._say_late(work)
+
+    def ending(self) -> None:
+        """Streams are closed from now on: what ends later is no window, and a stream that we close is not missing."""
+        self._ends_s = self._clock.now_s()
 
     def end(self) -> None:
         """Nothing more comes: decide on what is held, as a replay does at its end, and close what has waited enough.
@@ -313,7 +318,7 @@ class Gatherer:
             self._release(stream)
             if stream.track is not None:
                 self._deliver(work, stream, stream.track.decoder.finish())
-        self._give(work, work.pipeline.advance(self._clock.now_s()))
+        self._give(work, work.pipeline.advance(min(self._clock.now_s(), self._ends_s)))
         self._say_late(work)
 
     def status(self, now_s: float) -> list[StreamStatus]:
@@ -466,7 +471,7 @@ class Gatherer:
 
     def _expect(self, stream: _Stream) -> None:
         """Let windows wait for a stream that is alive."""
-        if self._work is not None and stream.key in self._work.pipeline.streams:
+        if self._work is not None and stream.key in self._work.pipeline.streams and self._ends_s == math.inf:
             alive = stream.opened and stream.pending is None and not stream.blind
             self._work.pipeline.windower.expect(stream.key, alive and stream.health.state is Health.LIVE)
 
