@@ -1,0 +1,1 @@
+"""What SiMVAE is compared with, as scikit-learn estimators."""

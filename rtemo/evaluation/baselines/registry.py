@@ -1,0 +1,91 @@
+"""All methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal
+
+from rtemo.errors import ConfigurationError
+from rtemo.evaluation.baselines.base import MultiViewClassifier
+
+Kind = Literal["supervised", "semi-supervised"]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a method is made and named.
+
+    Parameters
+    ----------
+    title : str
+        As in a table.
+    kind : {"supervised", "semi-supervised"}
+        Whether it learns from windows without labels.
+    module, name : str
+        Its class in `rtemo.evaluation.baselines`; imported when it is needed.
+    fixed : mapping
+        Parameters of every run.
+    candidates : sequence of mapping
+        Parameters to choose from on the labelled windows, the first the default; a budget takes the first so many.
+    """
+
+    title: str
+    kind: Kind
+    module: str
+    name: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    candidates: Sequence[Mapping[str, Any]] = ({},)
+
+    def make(self, dims: Sequence[int], random_state: int, **parameters: Any) -> MultiViewClassifier:
+        """An estimator for views of so many features."""
+        made = getattr(import_module(f"rtemo.evaluation.baselines.{self.module}"), self.name)
+        chosen = {**self.fixed, **parameters}
+        if "random_state" in made().get_params():
+            chosen["random_state"] = random_state
+        estimator: MultiViewClassifier = made(dims=tuple(dims), **chosen)
+        return estimator
+
+
+C = tuple({"C": c} for c in (0.1, 1.0, 10.0, 0.01))
+WEIGHTS = tuple({"weight": w} for w in (0.5, 0.1, 1.0))
+
+METHODS: dict[str, Method] = {
+    "svm": Method("SVM", "supervised", "linear", "Svm", {}, C),
+    "lr": Method("Logistic regression", "supervised", "linear", "Logistic", {}, C),
+    "pca-lr": Method("PCA + logistic regression", "semi-supervised", "linear", "Logistic", {"front_end": "pca"}, C),
+    "cca-lr": Method("CCA + logistic regression", "semi-supervised", "linear", "Logistic", {"front_end": "cca"}, C),
+    "lda": Method("Shrinkage LDA", "supervised", "linear", "ShrinkageLda"),
+    "net": Method("Labels-only net", "supervised", "simvae", "LabelsOnlyNet"),
+    "tsvm": Method("Transductive SVM", "semi-supervised", "transductive_svm", "TransductiveSvm", {}, C),
+    "self-training": Method("Self-training", "semi-supervised", "self_training", "SelfTraining", {}, C),
+    "label-spreading": Method("Label spreading", "semi-supervised", "label_spreading", "LabelSpreading"),
+    "ammss": Method("AMMSS", "semi-supervised", "ammss", "Ammss"),
+    "amgl": Method("AMGL", "semi-supervised", "amgl", "Amgl"),
+    "mae": Method("MAE", "semi-supervised", "mae", "MultimodalAutoencoder"),
+    "dcca": Method("DCCA", "semi-supervised", "dcca", "Dcca"),
+    "dccae": Method("DCCAE", "semi-supervised", "dcca", "Dccae"),
+    "m2-view1": Method("M2, first view", "semi-supervised", "m2", "M2", {"view": 0}, WEIGHTS),
+    "m2-view2": Method("M2, second view", "semi-supervised", "m2", "M2", {"view": 1}, WEIGHTS),
+    "m2": Method("M2, views side by side", "semi-supervised", "m2", "M2", {}, WEIGHTS),
+    "sdgm": Method("SDGM", "semi-supervised", "sdgm", "Sdgm", {}, WEIGHTS),
+    "sdgm+": Method("SDGM+", "semi-supervised", "sdgm_plus", "SdgmPlus", {}, WEIGHTS),
+    "smvae-paper": Method("SMVAE (as printed)", "semi-supervised", "simvae", "Smvae", {"preset": "paper"}, WEIGHTS),
+    "simvae-paper": Method("SiMVAE (as printed)", "semi-supervised", "simvae", "SiMvae", {"preset": "paper"}, WEIGHTS),
+    "smvae": Method("SMVAE", "semi-supervised", "simvae", "Smvae"),
+    "simvae": Method("SiMVAE", "semi-supervised", "simvae", "SiMvae"),
+}
+
+
+def method_named(name: str) -> Method:
+    """A method by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none of that name.
+    """
+    if name not in METHODS:
+        raise ConfigurationError(f"method {name!r} is unknown.", cure=f"Use one of {', '.join(METHODS)}.")
+    return METHODS[name]

@@ -1,0 +1,1 @@
+"""Labelled sets of several views: the paper's, and free ones."""

@@ -1,0 +1,1 @@
+"""The study: experiments as tasks, run anywhere, kept in a table, told in a report."""
