@@ -38,14 +38,24 @@ class Method:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     candidates: Sequence[Mapping[str, Any]] = ({},)
 
+    @property
+    def allows_missing(self) -> bool:
+        """Whether it takes windows with missing views as they are."""
+        return self._estimator().allows_missing
+
+    def _estimator(self) -> type[MultiViewClassifier]:
+        found: type[MultiViewClassifier] = getattr(
+            import_module(f"rtemo.evaluation.baselines.{self.module}"), self.name
+        )
+        return found
+
     def make(self, dims: Sequence[int], random_state: int, **parameters: Any) -> MultiViewClassifier:
         """An estimator for views of so many features."""
-        made = getattr(import_module(f"rtemo.evaluation.baselines.{self.module}"), self.name)
+        made = self._estimator()
         chosen = {**self.fixed, **parameters}
         if "random_state" in made().get_params():
             chosen["random_state"] = random_state
-        estimator: MultiViewClassifier = made(dims=tuple(dims), **chosen)
-        return estimator
+        return made(dims=tuple(dims), **chosen)
 
 
 C = tuple({"C": c} for c in (0.1, 1.0, 10.0, 0.01))
