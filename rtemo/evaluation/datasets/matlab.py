@@ -1,0 +1,75 @@
+"""Arrays of MATLAB files (version 5) that others made: shapes are looked at before anything is read."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat, whosmat
+from scipy.io.matlab import MatReadError
+
+from rtemo.errors import RecordingError
+from rtemo.evaluation.datasets.base import Floats
+
+NUMBERS = {"double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
+MOST_BYTES = 400_000_000
+DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, MatReadError, zlib.error)
+"""What SciPy raises on a damaged file."""
+
+
+def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shape of each array of numbers.
+
+    Raises
+    ------
+    RecordingError
+        The file is missing, damaged, too large, or of version 7.3.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise RecordingError(f"{path}: expected at most {MOST_BYTES} bytes, found {size}.")
+        return {name: tuple(shape) for name, shape, kind in whosmat(path) if kind in NUMBERS}
+    except NotImplementedError as error:
+        raise RecordingError(f"{path}: expected a MATLAB file of version 5, found another: {error}.") from error
+    except DAMAGED as error:
+        raise RecordingError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
+
+
+def matrices_in(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str, Floats]:
+    """Arrays by name.
+
+    Parameters
+    ----------
+    path : path
+    expected : mapping of str to tuple of int or None
+        Their shapes, None where a length may be any up to 100,000.
+
+    Raises
+    ------
+    RecordingError
+        One is missing or has another shape; nothing has been read then.
+    """
+    shapes = shapes_in(path)
+    for name, shape in expected.items():
+        found = shapes.get(name)
+        wanted = f"expected {name} of shape ({', '.join('any' if n is None else str(n) for n in shape)})"
+        if found is None:
+            raise RecordingError(
+                f"{path}: {wanted}, found none.", cure=f"It has {', '.join(sorted(shapes)) or 'none'}."
+            )
+        fits = len(found) == len(shape)
+        if not fits or any(
+            n != want if want is not None else n > 100_000 for n, want in zip(found, shape, strict=True)
+        ):
+            raise RecordingError(f"{path}: {wanted}, found {found}.")
+        if math.prod(found) * 8 > MOST_BYTES:
+            raise RecordingError(f"{path}: {name} has {math.prod(found)} numbers.")
+    try:
+        read = loadmat(path, variable_names=list(expected))
+        return {name: np.asarray(read[name], dtype=np.float64) for name in expected}
+    except DAMAGED as error:
+        raise RecordingError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
