@@ -59,6 +59,7 @@ class Method:
 
 
 C = tuple({"C": c} for c in (0.1, 1.0, 10.0, 0.01))
+NEIGHBOURS = tuple({"neighbours": n} for n in (10, 5, 20))
 WEIGHTS = tuple({"weight": w} for w in (0.5, 0.1, 1.0))
 
 METHODS: dict[str, Method] = {
@@ -70,9 +71,9 @@ METHODS: dict[str, Method] = {
     "net": Method("Labels-only net", "supervised", "simvae", "LabelsOnlyNet"),
     "tsvm": Method("Transductive SVM", "semi-supervised", "transductive_svm", "TransductiveSvm", {}, C),
     "self-training": Method("Self-training", "semi-supervised", "self_training", "SelfTraining", {}, C),
-    "label-spreading": Method("Label spreading", "semi-supervised", "label_spreading", "LabelSpreading"),
-    "ammss": Method("AMMSS", "semi-supervised", "ammss", "Ammss"),
-    "amgl": Method("AMGL", "semi-supervised", "amgl", "Amgl"),
+    "label-spreading": Method("Label spreading", "semi-supervised", "label_spreading", "LabelSpreading", {}, NEIGHBOURS),
+    "ammss": Method("AMMSS", "semi-supervised", "ammss", "Ammss", {}, NEIGHBOURS),
+    "amgl": Method("AMGL", "semi-supervised", "amgl", "Amgl", {}, NEIGHBOURS),
     "mae": Method("MAE", "semi-supervised", "mae", "MultimodalAutoencoder"),
     "dcca": Method("DCCA", "semi-supervised", "dcca", "Dcca"),
     "dccae": Method("DCCAE", "semi-supervised", "dcca", "Dccae"),
