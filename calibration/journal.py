@@ -6,13 +6,9 @@ writing: it never counted, and is passed over.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import logging
 import math
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,12 +18,8 @@ from typing import Final
 import numpy as np
 
 from rtemo.errors import RtemoError
+from rtemo.locked_lines import LockedLines
 from rtemo.printable import printable
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +47,6 @@ KINDS: Final = (
 )
 MOST_BYTES = 200_000_000
 _RESERVED = ("kind", "time", "stamp_s")
-_LOCK_AT: Final = 2**40
-"""The byte that stands for the whole file where bytes are locked: far behind its end, so that anybody can read it."""
 
 
 class JournalError(RtemoError):
@@ -165,10 +155,7 @@ class Journal:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            self._file = self.path.open("ab", buffering=0)
-        except OSError as error:
-            raise self._refused(error) from error
+        self._file = LockedLines(path, "session", JournalError)
         try:
             self._open()
         except BaseException:
@@ -176,20 +163,12 @@ class Journal:
             raise
 
     def _open(self) -> None:
-        """Lock the file, read it, and take off what a kill left of a line."""
-        _lock(self._file, self.path)
+        """Read the file, and take off what a kill left of a line."""
         self.before = read_journal(self.path)
         self._lines = len(self.before)
-        self._torn = False
-        try:
-            content = self.path.read_bytes()
-            self._end = content.rfind(b"\n") + 1
-            torn = content[self._end :]
-            if torn:
-                self._file.truncate(self._end)
-        except OSError as error:
-            raise self._refused(error) from error
+        _, torn = self._file.read()
         if torn:
+            self._file.cut(torn)
             # What the kill left is kept as a text: it may tell what was about to happen.
             told = self.append("torn", text=torn[:2000].decode("utf-8", errors="replace"))
             self.before = (*self.before, told)
@@ -232,70 +211,13 @@ class Journal:
         stamp = None if stamp_s is None else float(stamp_s)
         head = {"time": time, "kind": kind, **({} if stamp is None else {"stamp_s": stamp})}
         line = json.dumps({**head, **_plain_mapping(details)}, allow_nan=False).encode("ascii")
-        try:
-            self._write(line + b"\n")
-        except OSError as error:
-            raise self._refused(error) from error
+        self._file.append(line)
         self._lines += 1
         return _entry(line, f"{self.path}: line {self._lines}")
 
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._file.close()
-
-    def _write(self, line: bytes) -> None:
-        if self._torn:
-            self._file.truncate(self._end)
-            self._torn = False
-        if os.fstat(self._file.fileno()).st_size != self._end:
-            raise JournalError(
-                f"{self.path}: grew by other hands: another program writes to this session.",
-                cure="Let one program at a time run a session, then resume it.",
-            )
-        rest = memoryview(line)
-        try:
-            while len(rest):
-                rest = rest[self._file.write(rest) or 0 :]
-            os.fsync(self._file.fileno())
-        except OSError:
-            # A full disk takes a part of a line: that goes now or before the next line, else a reader passes it over.
-            self._torn = True
-            with contextlib.suppress(OSError):
-                self._file.truncate(self._end)
-                self._torn = False
-            raise
-        self._end += len(line)
-
-    def _refused(self, error: OSError) -> JournalError:
-        return JournalError(
-            f"{self.path}: the disk refuses ({error.strerror}).",
-            cure="Make room or mend the folder's permissions, then resume the session: everything before is there.",
-        )
-
-
-def _lock(file: io.FileIO, path: Path) -> None:
-    """Lock a file for this process; the lock goes with the file or with the process.
-
-    Raises
-    ------
-    JournalError
-        Another has it.
-    """
-    try:
-        if sys.platform == "win32":
-            file.seek(_LOCK_AT)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            file.seek(0, os.SEEK_END)
-        else:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        raise JournalError(
-            f"{path}: another program has this session open.",
-            cure="Let it come to its end, or end it; then go on with the session.",
-        ) from error
-    except OSError as error:
-        # Some network file systems know no locks. A second writer is still noticed by the length of the file.
-        logger.warning("%s: cannot be locked (%s): let one program at a time run this session.", path, error.strerror)
 
 
 def read_journal(path: str | Path) -> tuple[Entry, ...]:

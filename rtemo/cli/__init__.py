@@ -27,6 +27,7 @@ from rtemo.cli.repair import repair
 from rtemo.cli.run import run
 from rtemo.cli.simulate import simulate
 from rtemo.cli.streams import streams
+from rtemo.cli.study import study
 from rtemo.cli.train import train
 from rtemo.errors import RtemoError
 from rtemo.printable import printable
@@ -56,6 +57,7 @@ for command, summary in (
     (simulate, "A simulated participant on LSL, with everything that goes wrong in a laboratory"),
     (evaluate, "How good a model is, every view missing in turn"),
     (adapt, "Adapt a model to recordings between sessions, without labels"),
+    (study, "The paper's tables and figures, and what it never did, in one report"),
     (demo, "All of it with a simulated participant"),
 ):
     app.command(short_help=summary)(command)

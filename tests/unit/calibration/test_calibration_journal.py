@@ -184,7 +184,7 @@ def test_a_file_system_without_locks_still_shows_a_second_writer(
     def unlocked(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("calibration.journal.fcntl.flock", unlocked)
+    monkeypatch.setattr("rtemo.locked_lines.fcntl.flock", unlocked)
     first, second = Journal(path), Journal(path)
     assert "No locks available" in caplog.text
     second.append("note", text="mine")

@@ -736,7 +736,7 @@ def test_a_disk_that_refuses_the_journal_ends_the_session_before_anything_more_i
         raise OSError(28, "No space left on device")
 
     before = sitting.kinds()
-    monkeypatch.setattr("calibration.journal.os.fsync", full)
+    monkeypatch.setattr("rtemo.locked_lines.os.fsync", full)
     shown = len(sitting.screen.scenes)
     with pytest.raises(JournalError, match="No space left"):
         sitting.finish()

@@ -26,7 +26,7 @@ PROTOCOL = protocol_of(
 def _in_memory() -> Iterator[None]:
     """What a disk takes for itself would be most of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("calibration.journal.os.fsync", lambda descriptor: None)
+        patch.setattr("rtemo.locked_lines.os.fsync", lambda descriptor: None)
         yield
 
 

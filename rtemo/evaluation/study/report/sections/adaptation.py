@@ -1,0 +1,106 @@
+"""Adaptation over sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from rtemo.evaluation.study.report import names, runs
+from rtemo.evaluation.study.report.cells import Metric, mean_cell, p_text, paired_cell
+from rtemo.evaluation.study.report.content import Cell, Column, Items, Picture, Row, Table
+from rtemo.evaluation.study.report.figures import Curve, Curves, line_chart
+from rtemo.evaluation.study.report.sections.common import Telling, Told
+from rtemo.evaluation.study.report.statistics import Comparison, compare, summarise
+from rtemo.evaluation.study.report.verdicts import power
+from rtemo.evaluation.study.task import Result
+
+BALANCED = Metric("balanced accuracy, %", "balanced accuracy")
+FROZEN = "frozen"
+MEAN = "mean.accuracy"
+
+
+def adaptation(results: Sequence[Result]) -> Told:
+    """Lines over sessions, and what each mode gains over the frozen model."""
+    telling = Telling()
+    for method, found in runs.grouped(results, lambda r: r.task.method, names.method_order).items():
+        for part in runs.parts(found, "mode"):
+            _tell(telling, part, method)
+    return telling.told
+
+
+def _tell(telling: Telling, part: runs.Part, method: str) -> None:
+    modes = runs.grouped(part.results, lambda r: str(runs.setting(r, "mode")), _mode_order)
+    sessions = sorted({int(n) for n in runs.suffixes(part.results, "session.", ".accuracy") if n.isdecimal()})
+    where, slug = f"{part.title}, {names.method_title(method)}", f"{part.slug}-{method}"
+    if sessions:
+        curves = [
+            Curve(
+                "simvae" if mode == "guarded" else "smvae" if mode == "recentre" else mode,
+                names.MODES.get(mode, mode),
+                [float(k + 1) for k in sessions],
+                [runs.mean_of(found, f"session.{k}.accuracy") for k in sessions],
+            )
+            for mode, found in modes.items()
+        ]
+        caption = f"{where}: balanced accuracy over the sessions that follow, in their order"
+        ticks = [float(k + 1) for k in sessions] if len(sessions) <= 12 else ()
+        png = line_chart([Curves("", curves, "balanced accuracy")], "session", ticks=ticks)
+        telling.add(Picture(f"adaptation-{slug}", f"{caption}. Bands: ± 1 SD over runs.", caption, png))
+    telling.add(*_gains(where, slug, modes))
+
+
+def _gains(where: str, slug: str, modes: Mapping[str, Sequence[Result]]) -> tuple[Table, Items]:
+    """What each mode gains over the frozen model on the same sessions, and which of them loses to it."""
+    values: dict[Hashable, dict[Hashable, float]] = {
+        mode: {r.task.seed: v for r in found if (v := runs.figure(r, MEAN)) is not None}
+        for mode, found in modes.items()
+    }
+    # Measured from the other side: what the others have more than the frozen model.
+    gains = {comparison.other: comparison for comparison in compare(values, FROZEN, better=-1)}
+    usual = max(len(found) for found in modes.values())
+    rows, said = [], []
+    for mode, found in modes.items():
+        title, gain, why = names.MODES.get(mode, mode), gains.get(mode), runs.why_none(found, MEAN)
+        worst = summarise(min(sessions) for r in found if (sessions := _sessions(r)))
+        cells = [
+            mean_cell(runs.mean_of(found, MEAN), BALANCED, usual=usual, note=why),
+            mean_cell(worst, BALANCED, usual=usual, note=why),
+            Cell("") if mode == FROZEN else paired_cell(gain, BALANCED, "no run of the frozen model to pair"),
+        ]
+        rows.append(Row((Cell(title), *cells)))
+        if gain is not None:
+            said.append(_said(title, gain))
+    columns = (
+        Column("mode", number=False),
+        Column("mean over sessions"),
+        Column("worst session"),
+        Column("gain over frozen (p)"),
+    )
+    notes = [
+        f"Balanced accuracy in %, mean ± SD over {usual} run{'' if usual == 1 else 's'}; (n): over n. Gain: mean "
+        "difference of paired runs; p: Wilcoxon signed-rank test, two-sided and exact, Holm-corrected over the modes."
+    ]
+    if gains:
+        notes.append(power(max(gain.pairs for gain in gains.values()), len(gains)))
+    return Table(f"adaptation-{slug}", f"{where}: adaptation", columns, rows, notes), Items(tuple(said))
+
+
+def _said(title: str, gain: Comparison) -> str:
+    size = f"{BALANCED.number(abs(gain.ahead))} points, {p_text(gain.adjusted)}"
+    if gain.behind:
+        how = "loses to the frozen model" if gain.significant else "is behind the frozen model by mean"
+    elif gain.leads:
+        how = "is better than the frozen model" if gain.significant else "is ahead of the frozen model by mean"
+    else:
+        return f"{title} is as good as the frozen model by mean."
+    return f"{title} {how} ({size})."
+
+
+def _sessions(result: Result) -> list[float]:
+    """Accuracies of the sessions of a run."""
+    found = (runs.figure(result, f"session.{k}.accuracy") for k in runs.suffixes([result], "session.", ".accuracy"))
+    return [value for value in found if value is not None]
+
+
+def _mode_order(mode: str) -> tuple[int, str]:
+    known = list(names.MODES)
+    return known.index(mode) if mode in known else len(known), mode

@@ -1,0 +1,109 @@
+"""What tests say of a method, in sentences: first of all, to whom it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rtemo.evaluation.study.report.cells import Metric, p_text
+from rtemo.evaluation.study.report.statistics import LEVEL, Comparison, smallest_p
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One of ours against every other row of a table.
+
+    Parameters
+    ----------
+    table, group : str
+        Caption of the table, and title of the columns.
+    metric : Metric
+    key : hashable
+        Of the row that is ours.
+    subject : str
+        How it is called.
+    comparisons : tuple of Comparison
+    titles : mapping of hashable to str
+        How the others are called.
+    """
+
+    table: str
+    group: str
+    metric: Metric
+    key: Hashable
+    subject: str
+    comparisons: tuple[Comparison, ...]
+    titles: Mapping[Hashable, str]
+
+    @property
+    def lost(self) -> list[Comparison]:
+        """Those that are significantly better, worst loss first."""
+        return sorted((c for c in self.comparisons if c.behind and c.significant), key=lambda c: c.ahead)
+
+    @property
+    def trailing(self) -> list[Comparison]:
+        """Those that have the better mean, and no more than that; worst first."""
+        return sorted((c for c in self.comparisons if c.behind and not c.significant), key=lambda c: c.ahead)
+
+    @property
+    def won(self) -> list[Comparison]:
+        """Those that are significantly worse."""
+        return [c for c in self.comparisons if c.leads and c.significant]
+
+    @property
+    def leading(self) -> list[Comparison]:
+        """Those that have the worse mean, and no more than that."""
+        return [c for c in self.comparisons if c.leads and not c.significant]
+
+
+def sentence(test: Tested) -> str:
+    """To whom one of ours loses; that it loses to nobody, where that is so."""
+    said = []
+    if test.lost:
+        said.append(f"loses to {_listed(test, test.lost)}")
+    if test.trailing:
+        said.append(f"is behind by mean, not significantly: {_listed(test, test.trailing)}")
+    others = len(test.comparisons)
+    if not said:
+        said.append(f"loses to none of {others} others, not even by mean")
+    if test.won:
+        said.append(f"it is significantly better than {len(test.won)} of {others}")
+    return f"{test.group}: {test.subject} {'; '.join(said)}."
+
+
+def power(pairs: int, others: int) -> str:
+    """What the smallest p is that so many pairs can give, alone and after Holm's correction over so many others."""
+    least = smallest_p(pairs)
+    corrected = min(1.0, least * others)
+    said = (
+        f"{pairs} pair{'' if pairs == 1 else 's'}: no p can be smaller than 2 × 2^-{pairs} = {least:.2g}"
+        f" ({corrected:.2g} after Holm over {others})"
+    )
+    if corrected < LEVEL:
+        return said + "."
+    return said + f": no difference, however large, can be significant at {LEVEL:g} here; more runs are needed."
+
+
+def _listed(test: Tested, found: Sequence[Comparison]) -> str:
+    told = [
+        f"{test.titles[c.other]} (by {test.metric.number(-c.ahead)}{test.metric.unit}, {p_text(c.adjusted)})"
+        for c in found
+    ]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+
+
+def scores(tests: Sequence[Tested]) -> list[tuple[str, str, str, int, int, int, int, int]]:
+    """Per test: table, columns, subject, and how many others it beats, leads, ties, trails and loses to."""
+    return [
+        (
+            test.table,
+            test.group,
+            test.subject,
+            len(test.won),
+            len(test.leading),
+            len(test.comparisons) - len(test.won) - len(test.leading) - len(test.trailing) - len(test.lost),
+            len(test.trailing),
+            len(test.lost),
+        )
+        for test in tests
+    ]
