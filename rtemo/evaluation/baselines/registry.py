@@ -71,7 +71,9 @@ METHODS: dict[str, Method] = {
     "net": Method("Labels-only net", "supervised", "simvae", "LabelsOnlyNet"),
     "tsvm": Method("Transductive SVM", "semi-supervised", "transductive_svm", "TransductiveSvm", {}, C),
     "self-training": Method("Self-training", "semi-supervised", "self_training", "SelfTraining", {}, C),
-    "label-spreading": Method("Label spreading", "semi-supervised", "label_spreading", "LabelSpreading", {}, NEIGHBOURS),
+    "label-spreading": Method(
+        "Label spreading", "semi-supervised", "label_spreading", "LabelSpreading", {}, NEIGHBOURS
+    ),
     "ammss": Method("AMMSS", "semi-supervised", "ammss", "Ammss", {}, NEIGHBOURS),
     "amgl": Method("AMGL", "semi-supervised", "amgl", "Amgl", {}, NEIGHBOURS),
     "mae": Method("MAE", "semi-supervised", "mae", "MultimodalAutoencoder"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from rtemo.printable import printable
 
@@ -24,7 +24,7 @@ DASHES: Final[tuple[Any, ...]] = ("-", "--", "-.", (0, (1, 1.2)))
 MARKERS: Final = ("s", "^", "v", "D", "P", "X", "<", ">", "h")
 WIDTH_IN = 9.0
 DPI = 130
-NAME_WIDTH, PANEL_WIDTH = 40, 34
+NAME_WIDTH, PANEL_WIDTH = 40, 44
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -61,7 +61,7 @@ BY_NAME: Final[Mapping[str, Look]] = {
     "simvae": Look(OURS, "-", "o", 2.4),
     "smvae": Look(OURS_WITHOUT, "-", "o", 2.0),
     "full-data": Look(INK, "--", "", 1.5),
-    "partial-data": Look(GREY, (0, (1, 1.2)), "", 1.8),
+    "partial-data": Look(GREY, (0, (2.5, 1.5)), "", 1.8),
 }
 
 
@@ -90,14 +90,14 @@ def short(text: str, width: int = NAME_WIDTH) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
-def wrapped(text: str) -> str:
+def wrapped(text: str, width: int = PANEL_WIDTH) -> str:
     """A title from outside in lines that fit above a panel."""
-    return "\n".join(textwrap.wrap(short(text, 3 * PANEL_WIDTH), PANEL_WIDTH))
+    return "\n".join(textwrap.wrap(short(text, 3 * width), width))
 
 
 def percent(axis: Any) -> None:
     """Show shares as percent."""
-    axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
 
 
 def png(draw: Callable[[Canvas], None], height_in: float, width_in: float = WIDTH_IN) -> bytes:

@@ -36,7 +36,8 @@ class Metric:
     def number(self, value: float, *, signed: bool = False) -> str:
         """A value as it is read."""
         sign = "+" if signed else ""
-        return f"{100 * value:{sign}.1f}" if self.percent else f"{value:{sign}.3f}"
+        shown = f"{100 * value:{sign}.1f}" if self.percent else f"{value:{sign}.3f}"
+        return shown if float(shown) else shown.lstrip("+-")
 
     @property
     def unit(self) -> str:
@@ -80,7 +81,7 @@ def cost_cells(accuracies: Sequence[float | None], seconds: Sequence[float | Non
     if spent is None:
         nothing = Cell(NOTHING, {"mean": None, "SD": None, "runs": 0}, "no training times")
         return nothing, Cell(NOTHING, {"": None}, "no training times")
-    spread = "" if spent.sd is None else f" ± {three(spent.sd)}"
+    spread = "" if spent.sd is None else f" ± {spent.sd:.{_decimals(spent.mean)}f}"
     first = Cell(f"{three(spent.mean)}{spread}", {"mean": spent.mean, "SD": spent.sd, "runs": spent.runs})
     if accuracy is None or spent.mean <= 0:
         return first, Cell(NOTHING, {"": None}, "no accuracy, or no time")
@@ -89,10 +90,14 @@ def cost_cells(accuracies: Sequence[float | None], seconds: Sequence[float | Non
 
 def three(value: float) -> str:
     """A number in three digits, without an exponent."""
+    return f"{value:.{_decimals(value)}f}"
+
+
+def _decimals(value: float) -> int:
+    """Decimals that show three digits."""
     if value == 0 or not math.isfinite(value):
-        return f"{value:.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 6)}f}"
+        return 0
+    return min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
 
 
 def p_text(p: float) -> str:

@@ -128,9 +128,7 @@ def compare_lines(
         add(Column("training, s", "cost"), [cell for cell, _ in spent])
         add(Column("accuracy / s", "cost"), [cell for _, cell in spent])
     rows = tuple(Row(tuple(row), line.kind) for row, line in zip(cells, lines, strict=True))
-    return Compared(
-        Table(name, caption, columns, rows, [*_notes(usual, tests, cost, spread=spread), *notes]), tuple(tests)
-    )
+    return Compared(Table(name, caption, columns, rows, [*_notes(usual, tests, spread=spread), *notes]), tuple(tests))
 
 
 def _values(line: Line, shown: Shown) -> tuple[list[float], str]:
@@ -209,20 +207,21 @@ def _paired_cells(lines: Sequence[Line], test: Tested) -> list[Cell]:
     ]
 
 
-def _notes(usual: int, tests: Sequence[Tested], cost: str | None, *, spread: bool) -> list[str]:
+def _notes(usual: int, tests: Sequence[Tested], *, spread: bool) -> list[str]:
     """What the numbers of a table are."""
-    notes = [f"Mean{' ± SD' if spread and usual > 1 else ''} over {count(usual, 'run')}; (n): over n. Bold: best mean."]
-    if tests:
-        notes.append(
-            "Better by: mean difference of paired runs, above 0 where the named method is the better one; p: "
-            "Wilcoxon signed-rank test over runs paired by data set, setting and seed, two-sided and exact, "
-            "Holm-corrected over the other methods of the table."
-        )
-        sizes = [(max(c.pairs for c in test.comparisons), len(test.comparisons)) for test in tests]
-        notes += dict.fromkeys(power(pairs, others) for pairs, others in sizes)
-    if cost is not None:
-        notes.append("Accuracy / s: mean accuracy (0 to 1) on complete test windows, divided by mean training seconds.")
-    return notes
+    sizes = [(max(c.pairs for c in test.comparisons), len(test.comparisons)) for test in tests]
+    many = f"Mean{' ± SD' if spread and usual > 1 else ''} over {count(usual, 'run')}; (n): over n. Bold: best mean."
+    return [many, *dict.fromkeys(power(pairs, others) for pairs, others in sizes)]
+
+
+HOW_TO_READ = (
+    "“Better by”: mean difference of paired runs, above 0 where the named method is the better one; p: Wilcoxon "
+    "signed-rank test over runs paired by data set, setting and seed, two-sided and exact, Holm-corrected over the "
+    "other rows of the table. Runs of one seed in several columns count as pairs of their own, though they share "
+    "windows: where a test spans several columns, p is too small rather than too large.",
+    "“Accuracy / s”: mean accuracy (0 to 1) on test windows with all views, divided by mean training seconds, tuning "
+    "and imputer included.",
+)
 
 
 def count(number: int, what: str) -> str:

@@ -35,7 +35,7 @@ def document(results: Sequence[Result]) -> Document:
     """Make every table, figure and sentence; of a task with several results the last one counts."""
     results = runs.last_of_each(results)
     sections: list[Section] = []
-    tests: list[Tested] = []
+    tests: dict[str, list[Tested]] = {}
     order = [*SECTIONS]
     by = runs.grouped(
         results,
@@ -47,7 +47,7 @@ def document(results: Sequence[Result]) -> Document:
         about = names.experiment_description(name)
         intro = (Paragraph(about),) if about else ()
         sections.append(Section(names.experiment_title(name), (*intro, *told.blocks)))
-        tests += told.tests
+        tests.setdefault(names.experiment_title(name), []).extend(told.tests)
     wrong = provenance.errors(results)
     whole = (
         provenance.overview(results, tests),
@@ -56,4 +56,4 @@ def document(results: Sequence[Result]) -> Document:
         provenance.time_and_machine(results),
         *(() if wrong is None else (wrong,)),
     )
-    return Document(whole, tuple(tests), tuple(results))
+    return Document(whole, tuple(test for found in tests.values() for test in found), tuple(results))

@@ -37,7 +37,7 @@ class Curves:
     percent: bool = True
     chance: float | None = None
     floor: float | None = None
-    """What lies below is cut off: one failure would flatten all the rest."""
+    """What lies below is left out: one failure would flatten all the rest."""
 
 
 def line_chart(panels: Sequence[Curves], x: str, *, percent_x: bool = False, ticks: Sequence[float] = ()) -> bytes:
@@ -68,7 +68,7 @@ def line_chart(panels: Sequence[Curves], x: str, *, percent_x: bool = False, tic
             if panel.percent:
                 on.percent(at.yaxis)
             if panel.floor is not None and low < panel.floor:
-                at.set_ylim(panel.floor, max(high, panel.floor) + 0.1)
+                at.set_ylim(_lowest_above(panel, panel.floor) - 0.05, max(high, panel.floor) + 0.05)
         for place in range(len(panels), rows * columns):
             axes[place // columns][place % columns].set_axis_off()
         _legend(canvas, [at for row in axes for at in row])
@@ -80,6 +80,11 @@ def _extent(panel: Curves) -> tuple[float, float]:
     """The lowest and the highest mean."""
     means = [point.mean for curve in panel.curves for point in curve.points if point is not None]
     return (min(means), max(means)) if means else (0.0, 1.0)
+
+
+def _lowest_above(panel: Curves, floor: float) -> float:
+    means = [point.mean for curve in panel.curves for point in curve.points if point is not None]
+    return min((mean for mean in means if mean >= floor), default=floor)
 
 
 def _curve(axes: Axes, curve: Curve, look: on.Look) -> None:

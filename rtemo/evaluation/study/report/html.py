@@ -15,22 +15,22 @@ STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #16202b; background: #fff; max-width: 74rem; margin: 2rem auto;
   padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .4rem; }
-p, li { margin: .3rem 0; max-width: 60rem; } .muted, .notes { color: #56636f; font-size: .85rem; }
+h1 { font-size: 1.6em; margin: 0 0 .2rem; } h2 { font-size: 1.3em; margin: 2.4rem 0 .4rem; }
+p, li { margin: .3rem 0; max-width: 60rem; } .notes { color: #56636f; font-size: .85em; }
 nav ol { columns: 20rem; font-size: .9rem; padding-left: 1.4rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .82rem; }
-caption { text-align: left; font-weight: 600; padding: .2rem 0; font-size: .92rem; }
+caption { text-align: left; font-weight: 600; padding: .2rem 0; font-size: 1.1em; }
 th, td { text-align: left; padding: .15rem .7rem .15rem 0; border-bottom: 1px solid #cbd3dc; vertical-align: top; }
 thead th { vertical-align: bottom; border-bottom: 1px solid #56636f; }
 th.group { border-bottom: 1px solid #cbd3dc; font-weight: 600; }
 th.kind { font-weight: 600; font-style: italic; padding-top: .5rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 thead th.number { white-space: normal; }
-td:first-child, td.text { overflow-wrap: anywhere; }
+td.text { overflow-wrap: break-word; max-width: 26rem; min-width: 4rem; } td:first-child { min-width: 9rem; }
 sup { line-height: 0; }
 img { max-width: 100%; height: auto; } figure { margin: 1rem 0; break-inside: avoid; }
-figcaption { font-size: .88rem; max-width: 60rem; }
+figcaption { font-size: .9em; max-width: 60rem; }
 @media print { body { font-size: 9pt; max-width: none; margin: 0; padding: 0; } h2, caption { break-after: avoid; }
   nav { display: none; } .scroll { overflow: visible; } table { font-size: 7.5pt; } th, td { padding-right: .4rem; }
   tr, figure, li { break-inside: avoid; } thead { display: table-header-group; }

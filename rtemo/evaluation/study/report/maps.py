@@ -69,7 +69,7 @@ def matrix_grid(panels: Sequence[tuple[str, Floats]], x: str, y: str) -> bytes:
             image = at.imshow(
                 matrix, cmap="PuOr", vmin=-(most or 1), vmax=most or 1, aspect="auto", interpolation="nearest"
             )
-            at.set_title(on.wrapped(title))
+            at.set_title(on.wrapped(title, 30))
             if place % columns == 0:
                 at.set_ylabel(y)
             if place // columns == rows - 1:
@@ -109,7 +109,7 @@ def reliability_grid(panels: Sequence[Reliability]) -> bytes:
             there = np.isfinite(panel.confidence) & np.isfinite(panel.accuracy) & (panel.share > 0)
             at.vlines(panel.confidence[there], panel.confidence[there], panel.accuracy[there], color=on.OURS, alpha=0.5)
             at.plot(panel.confidence[there], panel.accuracy[there], "o", color=on.OURS_WITHOUT, label="found")
-            at.set_title(on.wrapped(panel.title))
+            at.set_title(on.wrapped(panel.title, 30))
             at.set_xlim(0, 1)
             at.set_ylim(0, 1.02)
             on.percent(at.xaxis)

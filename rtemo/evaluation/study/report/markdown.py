@@ -9,8 +9,9 @@ from rtemo.evaluation.study.report.content import Block, Cell, Column, Items, Pa
 from rtemo.printable import printable
 
 LONGEST = 2000
-_MARKS = re.compile(r"([\\`*_{}\[\]()#|~$!@])")
-_BEGINS = re.compile(r"^(\s*)([-+=]|\d+[.)])")
+_MARKS = re.compile(r"([\\`*_\[\]#|~$@])")
+_BEGINS = re.compile(r"^(\s*)((?:[-+]|\d+[.)])(?=\s|$)|-{2,}|=+(?=\s*$))")
+_TAG = re.compile(r"<(?! )")
 
 
 def to_markdown(title: str, sections: Sequence[Section], links: Mapping[int, str]) -> str:
@@ -32,10 +33,11 @@ def to_markdown(title: str, sections: Sequence[Section], links: Mapping[int, str
 
 def text(words: str, width: int | None = LONGEST) -> str:
     """Text from anywhere as text of Markdown: no markup, no HTML, no link."""
-    clean = printable(words, width).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    clean = _MARKS.sub(r"\\\1", clean)
+    clean = printable(words, width).replace("&", "&amp;").replace(">", "&gt;")
+    clean = _MARKS.sub(r"\\\1", _TAG.sub("&lt;", clean))
     # GitHub makes links of bare addresses.
     clean = clean.replace("://", ":&#47;/").replace("www.", "www&#46;")
+    # A list, a heading or a rule, where a line begins so.
     return _BEGINS.sub(lambda found: f"{found[1]}{found[2][:-1]}\\{found[2][-1]}", clean)
 
 

@@ -118,7 +118,7 @@ def natural(value: Setting) -> tuple[int, str, float, str]:
         return 1, "", float(value), ""
     number = NUMBER.match(value)
     if number is None:
-        return 3, "", 0.0, value
+        return (4 if value in ("all", "both") else 3), "", 0.0, value
     return 2, value[number.end() :].strip().rstrip("s"), float(number.group()), value
 
 
@@ -131,7 +131,7 @@ def said(name: str, value: Setting) -> str:
             unit = " a class" if "trial" in str(value) else ""
             return "all labels" if value == "all" else f"{value}{unit} labelled"
         case "rate" if isinstance(value, int | float):
-            return f"{100 * value:g} % incomplete in training"
+            return f"{100 * value:g} % of training windows incomplete" if value else "training windows complete"
         case "missing_view":
             return "one view or the other missing" if value == "either" else f"{value} missing"
         case _:
@@ -154,5 +154,10 @@ def slug(settings: Mapping[str, Setting]) -> str:
 
 def _unusual(settings: Mapping[str, Setting]) -> list[tuple[str, Setting]]:
     usual = {"tuning": 1, "steps": None}
-    order = sorted(settings, key=lambda name: SAID_FIRST.index(name) if name in SAID_FIRST else len(SAID_FIRST))
-    return [(name, settings[name]) for name in order if name not in usual or settings[name] != usual[name]]
+    return [(name, value) for name, value in in_order(settings) if name not in usual or value != usual[name]]
+
+
+def in_order(settings: Mapping[str, Setting]) -> list[tuple[str, Setting]]:
+    """Settings in the order in which they are said."""
+    known = {name: place for place, name in enumerate(SAID_FIRST)}
+    return sorted(settings.items(), key=lambda item: (known.get(item[0], len(known)), item[0]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import duration, three
+from rtemo.evaluation.study.report.comparing import HOW_TO_READ, count
 from rtemo.evaluation.study.report.content import Block, Cell, Column, Items, Paragraph, Row, Section, Table, text_row
 from rtemo.evaluation.study.report.sections.properties import sources
 from rtemo.evaluation.study.report.statistics import summarise
@@ -16,34 +18,39 @@ MOST_ERRORS = 100
 TEST = runs.inductive("accuracy")
 
 
-def overview(results: Sequence[Result], tests: Sequence[Tested]) -> Section:
-    """What was run, and how often ours win and lose."""
+def overview(results: Sequence[Result], tests: Mapping[str, Sequence[Tested]]) -> Section:
+    """What was run, and how often ours win and lose.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    tests : mapping of str to sequence of Tested
+        By title of the experiment.
+    """
     failed = sum(result.error is not None for result in results)
     seconds = sum(result.seconds for result in results)
     blocks: list[Block] = [
         Paragraph(
-            f"{len(results)} runs of {len({r.task.experiment for r in results})} experiments on "
-            f"{len({r.task.dataset for r in results})} data sets, {duration(seconds)} in all; {failed} of them failed."
+            f"{count(len(results), 'run')} of {count(len({r.task.experiment for r in results}), 'experiment')} on "
+            f"{count(len({r.task.dataset for r in results}), 'data set')}, {duration(seconds)} in all; {failed} failed."
             if results
             else "There are no results yet."
         )
     ]
-    if tests:
-        rows = tuple(
-            Row((Cell(table), Cell(columns), Cell(subject), *(Cell(str(n), {"": n}) for n in counts)))
-            for table, columns, subject, *counts in scores(tests)
-        )
+    rows = [
+        Row((Cell(columns), Cell(subject), *(Cell(str(n), {"": n}) for n in astuple(score))), experiment)
+        for experiment, found in tests.items()
+        for (columns, subject), score in scores(found).items()
+    ]
+    if rows:
         head = ("better, significantly", "better by mean", "equal", "worse by mean", "worse, significantly")
-        text = [Column(title, number=False) for title in ("table", "columns", "method")]
-        blocks.append(
-            Table(
-                "wins-and-losses",
-                "Against how many others ours win and lose",
-                [*text, *(Column(title, "number of others") for title in head)],
-                rows,
-                ("Significant: p below 0.05 after Holm's correction. To whom it loses, stands below each table.",),
-            )
+        columns = [Column("figure", number=False), Column("method", number=False)]
+        columns += [Column(title, "than how many others") for title in head]
+        note = (
+            "Counted over all tables of an experiment. Significant: p below 0.05 after Holm's correction. To whom a "
+            "method loses, and by how much, is said below each table."
         )
+        blocks.append(Table("wins-and-losses", "Against how many others ours win and lose", columns, rows, (note,)))
     return Section("Overview", tuple(blocks))
 
 
@@ -58,6 +65,7 @@ def protocol(results: Sequence[Result]) -> Section:
     )
     seeds = sorted({result.task.seed for result in results})
     lines.append(f"Seeds: {', '.join(map(str, seeds))}." if seeds else "No seeds.")
+    lines += HOW_TO_READ
     told = sources(results)
     more: list[Block] = [Paragraph("Data sets:"), Items(told)] if told else []
     return Section("Protocol", (Items(tuple(lines)), *more))

@@ -70,7 +70,7 @@ def parts(results: Sequence[Result], *shown: str) -> list[Part]:
     """
 
     def rest(result: Result) -> tuple[tuple[str, Setting], ...]:
-        return tuple((name, value) for name, value in sorted(result.task.settings.items()) if name not in shown)
+        return tuple((name, value) for name, value in names.in_order(result.task.settings) if name not in shown)
 
     def key(result: Result) -> tuple[str, str, tuple[tuple[str, Setting], ...]]:
         return result.task.dataset, result.task.digest, rest(result)
@@ -86,7 +86,7 @@ def parts(results: Sequence[Result], *shown: str) -> list[Part]:
         title = names.dataset_title(name) + (f" (content {digest[:8]})" if name in twice else "")
         common, short = names.said_all(dict(settings)), names.slug(dict(settings))
         slug = "-".join(filter(None, (name, digest[:8] if name in twice else "", short)))
-        out.append(Part(name, f"{title}: {common}" if common else title, slug, tuple(found), dict(settings)))
+        out.append(Part(name, f"{title}, {common}" if common else title, slug, tuple(found), dict(settings)))
     return out
 
 

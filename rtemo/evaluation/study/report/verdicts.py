@@ -36,6 +36,11 @@ class Tested:
     titles: Mapping[Hashable, str]
 
     @property
+    def of(self) -> str:
+        """The columns without their unit."""
+        return self.group.removesuffix(", %").removesuffix(", nats")
+
+    @property
     def lost(self) -> list[Comparison]:
         """Those that are significantly better, worst loss first."""
         return sorted((c for c in self.comparisons if c.behind and c.significant), key=lambda c: c.ahead)
@@ -68,7 +73,7 @@ def sentence(test: Tested) -> str:
         said.append(f"loses to none of {others} others, not even by mean")
     if test.won:
         said.append(f"it is significantly better than {len(test.won)} of {others}")
-    return f"{test.group}: {test.subject} {'; '.join(said)}."
+    return f"{test.of.capitalize()}: {test.subject} {'; '.join(said)}."
 
 
 def power(pairs: int, others: int) -> str:
@@ -92,18 +97,33 @@ def _listed(test: Tested, found: Sequence[Comparison]) -> str:
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
-def scores(tests: Sequence[Tested]) -> list[tuple[str, str, str, int, int, int, int, int]]:
-    """Per test: table, columns, subject, and how many others it beats, leads, ties, trails and loses to."""
-    return [
-        (
-            test.table,
-            test.group,
-            test.subject,
-            len(test.won),
-            len(test.leading),
-            len(test.comparisons) - len(test.won) - len(test.leading) - len(test.trailing) - len(test.lost),
-            len(test.trailing),
-            len(test.lost),
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Against how many others a method wins and loses, over all tables of an experiment."""
+
+    won: int = 0
+    leading: int = 0
+    equal: int = 0
+    trailing: int = 0
+    lost: int = 0
+
+    def add(self, test: Tested) -> Score:
+        """With a table more."""
+        counts = [len(found) for found in (test.won, test.leading, test.trailing, test.lost)]
+        equal = len(test.comparisons) - sum(counts)
+        return Score(
+            self.won + counts[0],
+            self.leading + counts[1],
+            self.equal + equal,
+            self.trailing + counts[2],
+            self.lost + counts[3],
         )
-        for test in tests
-    ]
+
+
+def scores(tests: Sequence[Tested]) -> dict[tuple[str, str], Score]:
+    """By columns and method."""
+    out: dict[tuple[str, str], Score] = {}
+    for test in tests:
+        key = test.of, test.subject
+        out[key] = out.get(key, Score()).add(test)
+    return out

@@ -86,3 +86,17 @@ def test_with_two_views_it_is_one_ridge_regression():
     regression = RidgeCV([10.0**k for k in range(-1, 5)]).fit(X[:150, :3], X[:150, 3:])
     filled = IterativeRidgeImputer((3, 2)).fit(X).transform(X)
     np.testing.assert_allclose(filled[150:, 3:], regression.predict(X[150:, :3]), rtol=1e-9)
+
+
+def test_ridge_agrees_with_the_iterative_imputer_of_scikit_learn():
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer
+    from sklearn.linear_model import Ridge
+
+    truth, _ = windows(missing=0.0)
+    X = truth[:, :5].copy()
+    X[150:, 3:] = np.nan
+    # Theirs goes feature by feature, those that are missing together included: at its fixed point that is the same.
+    theirs = IterativeImputer(Ridge(0.1), max_iter=500, tol=1e-7, random_state=0).fit(X).transform(X)
+    ours = IterativeRidgeImputer((3, 2)).fit(X).transform(X)
+    assert np.sqrt(np.mean((ours - theirs)[150:, 3:] ** 2)) < 0.02 * X[:150, 3:].std()

@@ -88,7 +88,7 @@ def _points(whole: Sequence[runs.Part], says: str) -> dict[str, list[tuple[float
             for result in part.results:
                 lost, said = runs.figure(result, f"permutation.{view}"), runs.figure(result, f"{says}.{view}")
                 if lost is not None and said is not None:
-                    out.setdefault(f"{part.title}: {view}", []).append((lost, said))
+                    out.setdefault(f"{names.dataset_title(part.dataset)}: {view}", []).append((lost, said))
     return out
 
 

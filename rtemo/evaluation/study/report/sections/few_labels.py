@@ -57,7 +57,7 @@ def _overview(telling: Telling, results: Sequence[Result]) -> None:
                 f"table2-overview-{protocol}",
                 f"All data sets, {protocol} protocol: inductive accuracy, mean over all numbers of labels",
                 by_method(found),
-                [Group("inductive accuracy, %", ACCURACY, columns)],
+                [Group("inductive accuracy, all data sets, %", ACCURACY, columns)],
                 ours=OURS,
                 spread=False,
             )
@@ -93,5 +93,4 @@ def _cost(name: str, caption: str, lines: Sequence[Line], labels: Sequence[Setti
         *(Column(str(value), "training, s") for value in labels),
         *(Column(str(value), "inductive accuracy / training s") for value in labels),
     )
-    note = "Accuracy / s: mean accuracy (0 to 1) on test windows, divided by mean training seconds."
-    return Table(name, caption, columns, tuple(rows), (note,))
+    return Table(name, caption, columns, tuple(rows))

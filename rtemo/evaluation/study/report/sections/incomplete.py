@@ -64,7 +64,7 @@ def figure4(results: Sequence[Result]) -> Told:
                 panels.append(Curves(title, curves, metric.title, percent=False, floor=floor))
         caption = (
             f"{whole.title}: error of imputed windows as the paper prints it (small is good), and R² (1 is perfect, 0 "
-            f"is the mean; cut off below {WORST_R2:g}), over the share of training windows that lack the view"
+            f"is the mean; below {WORST_R2:g} it is left out), over the share of training windows that lack the view"
         )
         telling.add(_lines_of_rates(f"figure4-{whole.slug}", caption, panels, whole.results))
         for part, _ in apart:
@@ -169,7 +169,8 @@ def _lines_of_rates(name: str, caption: str, panels: Sequence[Curves], results: 
 
 def _errors(result: Result) -> str:
     error, r2 = runs.figure(result, "nmse"), runs.figure(result, "r2")
-    return f"error {NOTHING if error is None else f'{error:.2f}'}, R² {NOTHING if r2 is None else f'{r2:.2f}'}"
+    told = [NOTHING if value is None else two.number(value) for value, two in ((error, NMSE), (r2, R2))]
+    return f"error {told[0]}, R² {told[1]}"
 
 
 def _matrix(values: object) -> NDArray[np.float64] | None:
