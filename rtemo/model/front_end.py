@@ -68,7 +68,8 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
     """
     if settings.front_end == "none":
         return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), None) for x in views))
-    clipped = [np.clip(x, -CLAMP, CLAMP) for x in views]
+    # A row that is not finite is a missing view: clipped first, an infinite one would pass for eight.
+    clipped = [np.clip(np.where(np.isfinite(x).all(axis=1, keepdims=True), x, np.nan), -CLAMP, CLAMP) for x in views]
     moments = [_moments(x) for x in clipped]
     matrices: list[list[Floats]] = [[] for _ in views]
     if settings.front_end in ("cca", "both"):

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from toys import small_settings
 
 from rtemo.model.front_end import fit_front_end
+from rtemo.model.settings import make_settings
 
 
 def _views(windows: int = 3000, seed: int = 0) -> list[np.ndarray]:
@@ -94,3 +95,15 @@ def test_shrunk_directions_are_smaller_the_less_they_vary() -> None:
     whole = fit_front_end([x], small_settings(front_end="shrunk", pca_size=3, pca_ridge=0.0))([x])[0]
     white = fit_front_end([x], small_settings(front_end="pca", pca_size=3))([x])[0]
     np.testing.assert_allclose(whole, white)
+
+
+@pytest.mark.parametrize("front_end", ["pca", "shrunk", "cca", "both"])
+def test_a_row_that_is_not_finite_has_no_say(front_end):
+    rng = np.random.default_rng(5)
+    views = [rng.normal(size=(50, 6)), rng.normal(size=(50, 4))]
+    settings = make_settings("default", {"front_end": front_end, "pca_size": 3, "cca_size": 2})
+    absent, infinite = ([x.copy() for x in views] for _ in range(2))
+    absent[0][7], infinite[0][7] = np.nan, np.inf
+    for one, other in zip(fit_front_end(absent, settings).maps, fit_front_end(infinite, settings).maps, strict=True):
+        np.testing.assert_array_equal(one.offset, other.offset)
+        np.testing.assert_array_equal(one.matrix, other.matrix)
