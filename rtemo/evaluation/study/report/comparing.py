@@ -10,7 +10,7 @@ from rtemo.evaluation.study.report import runs
 from rtemo.evaluation.study.report.cells import Metric, cost_cells, mean_cell, paired_cell
 from rtemo.evaluation.study.report.content import Block, Cell, Column, Items, Row, Table
 from rtemo.evaluation.study.report.statistics import Summary, compare, summarise
-from rtemo.evaluation.study.report.verdicts import Tested, power, sentence
+from rtemo.evaluation.study.report.verdicts import Contest, power, sentence
 from rtemo.evaluation.study.task import Result
 
 Source = tuple[Sequence[Result], str]
@@ -61,7 +61,7 @@ class Compared:
     """A table, and the tests over its runs."""
 
     table: Table
-    tests: tuple[Tested, ...]
+    tests: tuple[Contest, ...]
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -106,7 +106,7 @@ def compare_lines(
     usual = _usual_runs(lines, groups)
     columns = [Column(first, number=False)]
     cells = [[Cell(line.title)] for line in lines]
-    tests: list[Tested] = []
+    tests: list[Contest] = []
 
     def add(column: Column, made: Sequence[Cell]) -> None:
         columns.append(column)
@@ -171,16 +171,22 @@ def _without_spread(summary: Summary | None) -> Summary | None:
 
 def _tests(
     caption: str, lines: Sequence[Line], group: Group, ours: Sequence[Ours], row_settings: Sequence[str]
-) -> list[Tested]:
+) -> list[Contest]:
     """The tests of each of ours that has runs."""
     values = {line.key: _paired(line, group, row_settings) for line in lines}
     titles = {line.key: line.title for line in lines}
     out = []
     for one in ours:
-        found = compare(values, one.key, better=group.metric.better)
+        found = compare(values, one.key, better=group.metric.better, block=_split)
         if found:
-            out.append(Tested(caption, group.title, group.metric, one.key, one.title, tuple(found), titles))
+            out.append(Contest(caption, group.title, group.metric, one.key, one.title, tuple(found), titles))
     return out
+
+
+def _split(pair: tuple[str, str, str, object, int]) -> Hashable:
+    """Data set and seed: the runs of one share their test windows."""
+    _, dataset, digest, _, seed = pair
+    return dataset, digest, seed
 
 
 def _paired(line: Line, group: Group, row_settings: Sequence[str]) -> dict[Hashable, float]:
@@ -199,7 +205,7 @@ def _paired(line: Line, group: Group, row_settings: Sequence[str]) -> dict[Hasha
     return out
 
 
-def _paired_cells(lines: Sequence[Line], test: Tested) -> list[Cell]:
+def _paired_cells(lines: Sequence[Line], test: Contest) -> list[Cell]:
     by = {comparison.other: comparison for comparison in test.comparisons}
     return [
         Cell("") if line.key == test.key else paired_cell(by.get(line.key), test.metric, "no run to pair")
@@ -207,18 +213,18 @@ def _paired_cells(lines: Sequence[Line], test: Tested) -> list[Cell]:
     ]
 
 
-def _notes(usual: int, tests: Sequence[Tested], *, spread: bool) -> list[str]:
+def _notes(usual: int, tests: Sequence[Contest], *, spread: bool) -> list[str]:
     """What the numbers of a table are."""
-    sizes = [(max(c.pairs for c in test.comparisons), len(test.comparisons)) for test in tests]
     many = f"Mean{' ± SD' if spread and usual > 1 else ''} over {count(usual, 'run')}; (n): over n. Bold: best mean."
-    return [many, *dict.fromkeys(power(pairs, others) for pairs, others in sizes)]
+    return [many, *dict.fromkeys(power(test.comparisons) for test in tests)]
 
 
 HOW_TO_READ = (
     "“Better by”: mean difference of paired runs, above 0 where the named method is the better one; p: Wilcoxon "
     "signed-rank test over runs paired by data set, setting and seed, two-sided and exact, Holm-corrected over the "
     "other rows of the table. Runs of one seed in several columns count as pairs of their own, though they share "
-    "windows: where a test spans several columns, p is too small rather than too large.",
+    "windows: where a test spans several columns, p is too small rather than too large, and what the splits alone can "
+    "prove is said below the table.",
     "“Accuracy / s”: mean accuracy (0 to 1) on test windows with all views, divided by mean training seconds, tuning "
     "and imputer included.",
 )

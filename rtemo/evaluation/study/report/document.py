@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rtemo.evaluation.study.report import names, provenance, runs
 from rtemo.evaluation.study.report.content import Paragraph, Picture, Section, Table
 from rtemo.evaluation.study.report.sections import SECTIONS, other
-from rtemo.evaluation.study.report.verdicts import Tested
+from rtemo.evaluation.study.report.verdicts import Contest
 from rtemo.evaluation.study.task import Result
 
 
@@ -17,7 +17,7 @@ class Document:
     """Sections in the order in which they are read, the tests behind them, and the results they were made from."""
 
     sections: tuple[Section, ...]
-    tests: tuple[Tested, ...]
+    tests: tuple[Contest, ...]
     results: tuple[Result, ...]
 
     @property
@@ -35,7 +35,7 @@ def document(results: Sequence[Result]) -> Document:
     """Make every table, figure and sentence; of a task with several results the last one counts."""
     results = runs.last_of_each(results)
     sections: list[Section] = []
-    tests: dict[str, list[Tested]] = {}
+    tests: dict[str, list[Contest]] = {}
     order = [*SECTIONS]
     by = runs.grouped(
         results,

@@ -10,7 +10,7 @@ from typing import Any
 
 from rtemo.evaluation.study.report.content import Table
 from rtemo.evaluation.study.report.document import Document
-from rtemo.evaluation.study.report.verdicts import Tested, sentence
+from rtemo.evaluation.study.report.verdicts import Contest, sentence
 from rtemo.evaluation.study.task import Result
 from rtemo.printable import printable
 
@@ -103,7 +103,7 @@ def summary(title: str, made: Document, tables: Mapping[str, Table]) -> dict[str
     }
 
 
-def _test(test: Tested) -> dict[str, Any]:
+def _test(test: Contest) -> dict[str, Any]:
     return {
         "table": test.table,
         "columns": test.group,

@@ -13,7 +13,7 @@ from rtemo.printable import printable
 LONGEST = 2000
 STYLE = """
 :root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #16202b; background: #fff; max-width: 74rem; margin: 2rem auto;
+body { font: 15px/1.5 system-ui, sans-serif; color: #16202b; background: #fff; max-width: 84rem; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { font-size: 1.6em; margin: 0 0 .2rem; } h2 { font-size: 1.3em; margin: 2.4rem 0 .4rem; }
 p, li { margin: .3rem 0; max-width: 60rem; } .notes { color: #56636f; font-size: .85em; }
@@ -21,7 +21,7 @@ nav ol { columns: 20rem; font-size: .9rem; padding-left: 1.4rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .82rem; }
 caption { text-align: left; font-weight: 600; padding: .2rem 0; font-size: 1.1em; }
-th, td { text-align: left; padding: .15rem .7rem .15rem 0; border-bottom: 1px solid #cbd3dc; vertical-align: top; }
+th, td { text-align: left; padding: .15rem .55rem .15rem 0; border-bottom: 1px solid #cbd3dc; vertical-align: top; }
 thead th { vertical-align: bottom; border-bottom: 1px solid #56636f; }
 th.group { border-bottom: 1px solid #cbd3dc; font-weight: 600; }
 th.kind { font-weight: 600; font-style: italic; padding-top: .5rem; }
@@ -29,7 +29,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 thead th.number { white-space: normal; }
 td.text { overflow-wrap: break-word; max-width: 26rem; min-width: 4rem; } td:first-child { min-width: 9rem; }
 sup { line-height: 0; }
-img { max-width: 100%; height: auto; } figure { margin: 1rem 0; break-inside: avoid; }
+img { max-width: min(100%, 62rem); height: auto; } figure { margin: 1rem 0; break-inside: avoid; }
 figcaption { font-size: .9em; max-width: 60rem; }
 @media print { body { font-size: 9pt; max-width: none; margin: 0; padding: 0; } h2, caption { break-after: avoid; }
   nav { display: none; } .scroll { overflow: visible; } table { font-size: 7.5pt; } th, td { padding-right: .4rem; }

@@ -102,13 +102,11 @@ def reliability_grid(panels: Sequence[Reliability]) -> bytes:
         for place, panel in enumerate(panels):
             at = axes[place // columns][place % columns]
             edges = np.arange(len(panel.share)) / max(1, len(panel.share))
-            at.bar(
-                edges, panel.share, width=1 / max(1, len(panel.share)), align="edge", color=on.FAINT, label="windows"
-            )
-            at.plot([0, 1], [0, 1], color=on.GREY, linewidth=1, linestyle=":", label="as it should be")
+            at.bar(edges, panel.share, width=1 / max(1, len(panel.share)), align="edge", color=on.FAINT)
+            at.plot([0, 1], [0, 1], color=on.GREY, linewidth=1, linestyle=":")
             there = np.isfinite(panel.confidence) & np.isfinite(panel.accuracy) & (panel.share > 0)
             at.vlines(panel.confidence[there], panel.confidence[there], panel.accuracy[there], color=on.OURS, alpha=0.5)
-            at.plot(panel.confidence[there], panel.accuracy[there], "o", color=on.OURS_WITHOUT, label="found")
+            at.plot(panel.confidence[there], panel.accuracy[there], "o", color=on.OURS_WITHOUT, clip_on=False)
             at.set_title(on.wrapped(panel.title, 30))
             at.set_xlim(0, 1)
             at.set_ylim(0, 1.02)

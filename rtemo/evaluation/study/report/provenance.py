@@ -11,20 +11,20 @@ from rtemo.evaluation.study.report.comparing import HOW_TO_READ, count
 from rtemo.evaluation.study.report.content import Block, Cell, Column, Items, Paragraph, Row, Section, Table, text_row
 from rtemo.evaluation.study.report.sections.properties import sources
 from rtemo.evaluation.study.report.statistics import summarise
-from rtemo.evaluation.study.report.verdicts import Tested, scores
+from rtemo.evaluation.study.report.verdicts import Contest, scores
 from rtemo.evaluation.study.task import Result
 
 MOST_ERRORS = 100
 TEST = runs.inductive("accuracy")
 
 
-def overview(results: Sequence[Result], tests: Mapping[str, Sequence[Tested]]) -> Section:
+def overview(results: Sequence[Result], tests: Mapping[str, Sequence[Contest]]) -> Section:
     """What was run, and how often ours win and lose.
 
     Parameters
     ----------
     results : sequence of Result
-    tests : mapping of str to sequence of Tested
+    tests : mapping of str to sequence of Contest
         By title of the experiment.
     """
     failed = sum(result.error is not None for result in results)

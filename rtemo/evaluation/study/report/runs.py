@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from rtemo.evaluation.study.report import names
@@ -12,6 +12,8 @@ from rtemo.evaluation.study.task import Result, Setting
 
 K = TypeVar("K", bound=Hashable)
 COMPLETE, WITHOUT = "complete", "without:"
+TRAINING = ("tuning", "steps")
+"""Settings that are said once for the whole study, where all runs have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +81,33 @@ def parts(results: Sequence[Result], *shown: str) -> list[Part]:
         name, digest, settings = key
         return names.dataset_order(name), digest, [(n, names.natural(v)) for n, v in settings]
 
+    constant = {name for name in TRAINING if len({setting(result, name) for result in results}) == 1}
     versions = grouped(results, lambda r: r.task.dataset)
     twice = {name for name, found in versions.items() if len({r.task.digest for r in found}) > 1}
     out = []
-    for (name, digest, settings), found in grouped(results, key, order).items():
-        title = names.dataset_title(name) + (f" (content {digest[:8]})" if name in twice else "")
-        common, short = names.said_all(dict(settings)), names.slug(dict(settings))
-        slug = "-".join(filter(None, (name, digest[:8] if name in twice else "", short)))
-        out.append(Part(name, f"{title}, {common}" if common else title, slug, tuple(found), dict(settings)))
+    for (dataset, digest, settings), found in grouped(results, key, order).items():
+        title = names.dataset_title(dataset) + (f" (content {digest[:8]})" if dataset in twice else "")
+        told = {name: value for name, value in settings if name not in constant}
+        common, short = names.said_all(told), names.slug(told)
+        slug = "-".join(filter(None, (dataset, digest[:8] if dataset in twice else "", short)))
+        out.append(Part(dataset, f"{title}, {common}" if common else title, slug, tuple(found), dict(settings)))
     return out
 
 
 def apart(whole: Part, *shown: str) -> list[tuple[Part, str]]:
     """The parts of a part, each with a title that says what the others do not have."""
+    out = []
     found = parts(whole.results, *shown)
     differ = [n for n in (found[0].common if found else {}) if len({p.common.get(n) for p in found}) > 1]
-    return [(part, names.said_all({name: part.common.get(name) for name in differ})) for part in found]
+    for part in found:
+        # What the whole says of itself, its parts say too, and then what is theirs.
+        more = {name: value for name, value in part.common.items() if name not in whole.common}
+        said, short = names.said_all(more), names.slug(more)
+        title = ", ".join(filter(None, (whole.title, said)))
+        slug = "-".join(filter(None, (whole.slug, short)))
+        own = names.said_all({name: part.common.get(name) for name in differ})
+        out.append((replace(part, title=title, slug=slug), own))
+    return out
 
 
 def figure(result: Result, name: str) -> float | None:

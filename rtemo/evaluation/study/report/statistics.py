@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +109,10 @@ class Comparison:
         Whether its ranks favour the one whose mean is better: a few large differences can outweigh many small ones.
     adjusted : float
         p after Holm's correction over all others.
+    blocks : int
+        Seeds of data sets: pairs within one share their windows.
+    p_blocks : float
+        Of the test over their mean differences; not corrected.
     """
 
     other: Hashable
@@ -116,6 +121,8 @@ class Comparison:
     p: float
     agrees: bool
     adjusted: float
+    blocks: int
+    p_blocks: float
 
     @property
     def significant(self) -> bool:
@@ -134,7 +141,11 @@ class Comparison:
 
 
 def compare(
-    values: Mapping[Hashable, Mapping[Hashable, float]], first: Hashable, *, better: int = 1
+    values: Mapping[Hashable, Mapping[Hashable, float]],
+    first: Hashable,
+    *,
+    better: int = 1,
+    block: Callable[[Any], Hashable] = lambda pair: pair,
 ) -> list[Comparison]:
     """Compare one method with every other one, over the runs that both have.
 
@@ -145,6 +156,8 @@ def compare(
     first : hashable
     better : {1, -1}
         -1 where a small figure is good.
+    block : callable
+        The data set and seed of what pairs runs; each pair is one of its own where not given.
 
     Returns
     -------
@@ -154,11 +167,27 @@ def compare(
     own = values.get(first, {})
     found = []
     for other, theirs in values.items():
-        differences = [better * (own[pair] - theirs[pair]) for pair in own if pair in theirs]
+        differences = {pair: better * (own[pair] - theirs[pair]) for pair in own if pair in theirs}
         if other != first and differences:
-            found.append((other, differences, signed_rank(differences)))
-    adjusted = holm([p for *_, p in found])
+            found.append((other, list(differences.values()), _block_means(differences, block)))
+    p_values = [signed_rank(differences) for _, differences, _ in found]
     return [
-        Comparison(other, len(differences), float(np.mean(differences)), p, _agrees(differences), corrected)
-        for (other, differences, p), corrected in zip(found, adjusted, strict=True)
+        Comparison(
+            other,
+            len(differences),
+            float(np.mean(differences)),
+            p,
+            _agrees(differences),
+            adjusted,
+            len(blocks),
+            signed_rank(blocks),
+        )
+        for (other, differences, blocks), p, adjusted in zip(found, p_values, holm(p_values), strict=True)
     ]
+
+
+def _block_means(differences: Mapping[Hashable, float], block: Callable[[Any], Hashable]) -> list[float]:
+    by: dict[Hashable, list[float]] = {}
+    for pair, difference in differences.items():
+        by.setdefault(block(pair), []).append(difference)
+    return [float(np.mean(found)) for found in by.values()]

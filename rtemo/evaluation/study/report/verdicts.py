@@ -10,7 +10,7 @@ from rtemo.evaluation.study.report.statistics import LEVEL, Comparison, smallest
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Contest:
     """One of ours against every other row of a table.
 
     Parameters
@@ -61,7 +61,7 @@ class Tested:
         return [c for c in self.comparisons if c.leads and not c.significant]
 
 
-def sentence(test: Tested) -> str:
+def sentence(test: Contest) -> str:
     """To whom one of ours loses; that it loses to nobody, where that is so."""
     said = []
     if test.lost:
@@ -70,26 +70,33 @@ def sentence(test: Tested) -> str:
         said.append(f"is behind by mean, not significantly: {_listed(test, test.trailing)}")
     others = len(test.comparisons)
     if not said:
-        said.append(f"loses to none of {others} others, not even by mean")
+        said.append(f"loses to none of the {others} others, not even by mean")
     if test.won:
         said.append(f"it is significantly better than {len(test.won)} of {others}")
     return f"{test.of.capitalize()}: {test.subject} {'; '.join(said)}."
 
 
-def power(pairs: int, others: int) -> str:
+def power(comparisons: Sequence[Comparison]) -> str:
     """What the smallest p is that so many pairs can give, alone and after Holm's correction over so many others."""
+    pairs, others = max(c.pairs for c in comparisons), len(comparisons)
+    blocks = max(c.blocks for c in comparisons)
     least = smallest_p(pairs)
     corrected = min(1.0, least * others)
-    said = (
-        f"{pairs} pair{'' if pairs == 1 else 's'}: no p can be smaller than 2 × 2^-{pairs} = {least:.2g}"
-        f" ({corrected:.2g} after Holm over {others})"
-    )
-    if corrected < LEVEL:
-        return said + "."
-    return said + f": no difference, however large, can be significant at {LEVEL:g} here; more runs are needed."
+    said = f"{pairs} pair{'' if pairs == 1 else 's'}"
+    if blocks < pairs:
+        said += f" of {blocks} split{'' if blocks == 1 else 's'}"
+    said += f": no p can be smaller than 2 × 2^-{pairs} = {least:.2g} ({corrected:.2g} after Holm over {others})"
+    if corrected >= LEVEL:
+        said += f"; no difference, however large, can be significant at {LEVEL:g} here: more runs are needed"
+    elif smallest_p(blocks) >= LEVEL:
+        said += (
+            f"; from the splits alone, columns averaged, no p could be smaller than {smallest_p(blocks):.2g}, so that "
+            "what is called significant here rests on columns that share their test windows: more runs are needed"
+        )
+    return said + "."
 
 
-def _listed(test: Tested, found: Sequence[Comparison]) -> str:
+def _listed(test: Contest, found: Sequence[Comparison]) -> str:
     told = [
         f"{test.titles[c.other]} (by {test.metric.number(-c.ahead)}{test.metric.unit}, {p_text(c.adjusted)})"
         for c in found
@@ -107,7 +114,7 @@ class Score:
     trailing: int = 0
     lost: int = 0
 
-    def add(self, test: Tested) -> Score:
+    def add(self, test: Contest) -> Score:
         """With a table more."""
         counts = [len(found) for found in (test.won, test.leading, test.trailing, test.lost)]
         equal = len(test.comparisons) - sum(counts)
@@ -120,7 +127,7 @@ class Score:
         )
 
 
-def scores(tests: Sequence[Tested]) -> dict[tuple[str, str], Score]:
+def scores(tests: Sequence[Contest]) -> dict[tuple[str, str], Score]:
     """By columns and method."""
     out: dict[tuple[str, str], Score] = {}
     for test in tests:

@@ -80,7 +80,7 @@ def _gains(where: str, slug: str, modes: Mapping[str, Sequence[Result]]) -> tupl
         "difference of paired runs; p: Wilcoxon signed-rank test, two-sided and exact, Holm-corrected over the modes."
     ]
     if gains:
-        notes.append(power(max(gain.pairs for gain in gains.values()), len(gains)))
+        notes.append(power(list(gains.values())))
     return Table(f"adaptation-{slug}", f"{where}: adaptation", columns, rows, notes), Items(tuple(said))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.comparing import Compared, Line, Ours, Pick, Shown, Source
 from rtemo.evaluation.study.report.content import Block
-from rtemo.evaluation.study.report.verdicts import Tested
+from rtemo.evaluation.study.report.verdicts import Contest
 from rtemo.evaluation.study.task import Result, Setting
 
 
@@ -17,7 +17,7 @@ class Told:
     """What a section says, and the tests behind it."""
 
     blocks: tuple[Block, ...]
-    tests: tuple[Tested, ...] = ()
+    tests: tuple[Contest, ...] = ()
 
 
 class Telling:
@@ -25,7 +25,7 @@ class Telling:
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
-        self._tests: list[Tested] = []
+        self._tests: list[Contest] = []
 
     def add(self, *blocks: Block) -> None:
         """Blocks, in the order in which they are read."""
