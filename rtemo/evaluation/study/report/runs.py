@@ -153,5 +153,7 @@ def why_none(results: Sequence[Result], name: str) -> str:
         if result.error is not None:
             wrong[result.error] = wrong.get(result.error, 0) + 1
         elif figure(result, name) is None:
-            wrong["not defined for these windows"] = wrong.get("not defined for these windows", 0) + 1
+            none = figure(result, f"{name.rpartition('.')[0]}.windows") == 0
+            why = "there are no such windows" if none else "not defined"
+            wrong[why] = wrong.get(why, 0) + 1
     return "; ".join(f"{count} of {len(results)} runs: {text}" for text, count in wrong.items())

@@ -111,6 +111,16 @@ def test_what_failed_is_a_dash_with_its_reason_and_a_part_is_counted() -> None:
     assert table.footnotes()["1 of 3 runs: MemoryError"] == "a"
 
 
+def test_where_all_windows_have_labels_the_transductive_cell_says_so() -> None:
+    figures = {name: value for name, value in made.scored(0.5).items() if not name.startswith("transductive")}
+    run = made.result(
+        "table2", "lr", 0, figures | {"transductive.complete.windows": 0.0}, protocol="honest", labels="all"
+    )
+    table = tables(SECTIONS["table2"]([run]))["table2-noneeg-honest-accuracy"]
+    found = cell(table, "Logistic regression", "all", "transductive accuracy, %")
+    assert (found.text, found.note) == ("-", "1 of 1 runs: there are no such windows")
+
+
 def test_what_has_not_been_run_is_a_dash_that_says_so() -> None:
     table = tables(SECTIONS["table2"](few("lr", [0.5], "1 trial") + few("simvae", [0.5], "all")))[
         "table2-noneeg-honest-accuracy"
