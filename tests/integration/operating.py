@@ -61,8 +61,9 @@ def main() -> None:
         stamp_s = pylsl.local_clock() - ago_s
         outlet.push_sample([text], stamp_s)
         tell(stamp_s)
-    del outlet, other
+    # An outlet that goes takes along what it has not sent yet: this one stays until the session has ended.
     listening.join(30)
+    del outlet, other
     tell(statuses)
 
 

@@ -35,7 +35,7 @@ EVERY_S, LOOK_S = 2.0, 0.4
 """Each question to the network takes one of LSL's few ports for a while: operators are looked for now and then."""
 UNSEEN_S = 30.0
 """An operator that the network does not tell of for so long is let go: its machine is gone without a word."""
-PULL_S, LAST_PULL_S = 0.2, 0.1
+PULL_S, LAST_PULL_S = 0.2, 0.3
 MEASURE_AGAIN_S = 0.3
 MOST_OPERATORS = 8
 MOST_REFUSED, MOST_OVER_RATE, PER_S, LET_GO_S = 100, 3000, 60.0, 60.0
