@@ -40,9 +40,9 @@ def test_linear_nets_find_the_canonical_correlations(hidden: tuple[int, ...]) ->
         hidden=hidden,
         latent=2,
         ridge=1e-6,
-        steps=250,
+        steps=300,
         batch_size=160,
-        learning_rate=0.02,
+        learning_rate=0.03,
     ).fit(X, y)
     codes = found.representation(X)
     attained = [np.corrcoef(codes[:, k], codes[:, 2 + k])[0, 1] for k in range(2)]
@@ -64,7 +64,7 @@ def test_all_reconstruction_is_an_autoencoder_of_each_view() -> None:
     spread = np.array([2.0, 1.5, 0.3, 0.2, 0.2, 0.1, 1.8, 1.4, 0.3, 0.2, 0.1])
     X = rng.normal(size=(160, 11)) * spread
     found = Dccae(
-        dims=DIMS, share=1.0, activation="linear", hidden=(), latent=2, steps=200, batch_size=160, learning_rate=0.02
+        dims=DIMS, share=1.0, activation="linear", hidden=(), latent=2, steps=150, batch_size=160, learning_rate=0.03
     ).fit(X, np.arange(160) % 2)
     # Linear autoencoders span the principal components (Baldi & Hornik 1989).
     for x, code in zip((X[:, :6], X[:, 6:]), np.split(found.representation(X), 2, axis=1), strict=True):

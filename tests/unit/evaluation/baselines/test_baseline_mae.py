@@ -50,7 +50,9 @@ def test_a_view_that_is_dropped_in_training_is_told_by_the_other() -> None:
     X, y, _ = _toy()
 
     def error(drop: bool) -> float:
-        found = MultimodalAutoencoder(dims=DIMS, drop=drop, steps=150, learning_rate=5e-3, latent=5).fit(X, y)
+        found = MultimodalAutoencoder(dims=DIMS, drop=drop, steps=100, learning_rate=1e-2, latent=5, hidden=(16,)).fit(
+            X, y
+        )
         return float(np.square(found.reconstruction(_without(X, 1)) - X)[:, DIMS[0] :].mean())
 
     # 1 is the error of the mean.
