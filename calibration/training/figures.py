@@ -14,7 +14,7 @@ from calibration.training.learning import FURTHEST, MORE_MINUTES
 from calibration.training.trained import TrainedSession
 from rtemo.dashboard.theme import LIGHT
 from rtemo.evaluation.evaluate import COMPLETE, WITHOUT
-from rtemo.evaluation.metrics import CALIBRATION_BINS
+from rtemo.evaluation.metrics import CALIBRATION_BINS, reliability
 
 
 def accuracy_figure(session: TrainedSession) -> str:
@@ -95,12 +95,9 @@ def reliability_figure(session: TrainedSession) -> str:
         found = session.crossval
         seen = found.seen(COMPLETE)
         given, truth = found.complete[seen], found.truth[seen]
-        confidence, hit = given.max(axis=1), given.argmax(axis=1) == truth
-        place = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-        count = np.bincount(place, minlength=CALIBRATION_BINS)
-        there = count > 0
-        mean = np.bincount(place, confidence, CALIBRATION_BINS)[there] / count[there]
-        right = np.bincount(place, hit, CALIBRATION_BINS)[there] / count[there]
+        bins = reliability(truth, given)
+        count = bins.windows
+        mean, right = (values[count > 0] for values in (bins.confidence, bins.accuracy))
         above.plot([0, 1], [0, 1], color=LIGHT.muted, linewidth=1, linestyle=":")
         above.vlines(mean, mean, right, color=LIGHT.warning, linewidth=2)
         above.plot(mean, right, "o", color=LIGHT.accent)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from rtemo.types import Floats
 
 CALIBRATION_BINS = 15
+LEAST_LIKELY = 1e-12
+"""No probability counts as less in the likelihood: a method that is certain and wrong is not infinitely wrong."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,9 +97,52 @@ def expected_calibration_error(truth: NDArray[np.int64], probabilities: Floats, 
     float
         0 to 1.
     """
+    found = reliability(truth, probabilities, bins)
+    there = found.windows > 0
+    distance = found.windows * np.abs(found.confidence - found.accuracy)
+    return float(distance[there].sum() / len(truth))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """Windows by how confident a prediction was, in equal bins of confidence over 0 to 1.
+
+    Parameters
+    ----------
+    confidence, accuracy : ndarray of float64, shape (bins,)
+        Mean confidence of a bin's windows, and how many of them were right; NaN in an empty bin.
+    windows : ndarray of int64, shape (bins,)
+    """
+
+    confidence: Floats
+    accuracy: Floats
+    windows: NDArray[np.int64]
+
+
+def reliability(truth: NDArray[np.int64], probabilities: Floats, bins: int = CALIBRATION_BINS) -> Reliability:
+    """How often predictions were right, by their confidence.
+
+    Parameters
+    ----------
+    truth : ndarray of int64, shape (windows,)
+    probabilities : ndarray of float64, shape (windows, labels)
+    bins : int
+    """
     confidence = probabilities.max(axis=1)
     hit = probabilities.argmax(axis=1) == truth
-    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(bin_of, minlength=bins)
-    distance = np.abs(np.bincount(bin_of, confidence, bins) - np.bincount(bin_of, hit, bins))
-    return float(distance[count > 0].sum() / len(truth))
+    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    each = np.where(count > 0, count, np.nan)
+    return Reliability(np.bincount(place, confidence, bins) / each, np.bincount(place, hit, bins) / each, count)
+
+
+def mean_log_likelihood(truth: NDArray[np.int64], probabilities: Floats) -> float:
+    """Mean logarithm of the true label's probability, nats, none of which counts as less than 1e-12.
+
+    Parameters
+    ----------
+    truth : ndarray of int64, shape (windows,)
+    probabilities : ndarray of float64, shape (windows, labels)
+    """
+    likelihood = np.clip(probabilities[np.arange(len(truth)), truth], LEAST_LIKELY, 1.0)
+    return float(np.log(likelihood).mean())

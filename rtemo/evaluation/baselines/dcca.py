@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rtemo.errors import ConfigurationError
 from rtemo.evaluation.baselines.base import Floats, Ints, MultiViewClassifier, split_views
-from rtemo.evaluation.baselines.linear import Logistic, Svm
+from rtemo.evaluation.baselines.linear import linear_head
 from rtemo.evaluation.baselines.networks import (
     HIDDEN,
     LATENT,
@@ -112,11 +112,7 @@ class Dcca(MultiViewClassifier):
         self.encoders_ = nn.ModuleList(model.encoders)
         self.variates_ = self._linear().fit(self._encodings(X))
         codes = self.representation(X)
-        self.head_: MultiViewClassifier
-        if self.head == "svm":
-            self.head_ = Svm((codes.shape[1],), C=self.C, random_state=self.random_state)
-        else:
-            self.head_ = Logistic((codes.shape[1],), C=self.C)
+        self.head_ = linear_head(self.head, codes.shape[1], self.C, self.random_state)
         self.head_.fit(codes, y, groups)
         self.classes_ = self.head_.classes_
         return self

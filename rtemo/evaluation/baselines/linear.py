@@ -163,3 +163,10 @@ class ShrinkageLda(MultiViewClassifier):
         """Class probabilities (windows, K)."""
         found: Floats = softmax(X @ self.coefficients_.T + self.offsets_, axis=1)
         return found
+
+
+def linear_head(kind: Literal["logistic", "svm"], size: int, C: float, random_state: int) -> MultiViewClassifier:
+    """A linear classifier of codes of a size, for methods that learn these first."""
+    if kind == "svm":
+        return Svm((size,), C=C, random_state=random_state)
+    return Logistic((size,), C=C)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rtemo.evaluation.baselines.base import Floats, Ints, MultiViewClassifier, seen_views, split_views
-from rtemo.evaluation.baselines.linear import Logistic, Svm
+from rtemo.evaluation.baselines.linear import linear_head
 from rtemo.evaluation.baselines.networks import (
     BATCH_SIZE,
     HIDDEN,
@@ -19,6 +19,7 @@ from rtemo.evaluation.baselines.networks import (
     STEPS,
     Batch,
     Plan,
+    by_dim,
     mlp,
     seeded,
     tensor,
@@ -100,11 +101,7 @@ class MultimodalAutoencoder(MultiViewClassifier):
         train_net(self.net_, self._loss, self._rows(X), np.full(len(X), -1), plan)
         codes = self._codes(X)
         self._scale = codes.mean(axis=0), codes.std(axis=0) + TINY
-        self.head_: MultiViewClassifier
-        if self.head == "svm":
-            self.head_ = Svm((self.latent,), C=self.C, random_state=self.random_state)
-        else:
-            self.head_ = Logistic((self.latent,), C=self.C)
+        self.head_ = linear_head(self.head, self.latent, self.C, self.random_state)
         self.head_.fit(self.representation(X), y, groups)
         self.classes_ = self.head_.classes_
         return self
@@ -140,7 +137,7 @@ class MultimodalAutoencoder(MultiViewClassifier):
     def _loss(self, batch: Batch) -> Tensor:
         x, seen = torch.split(batch.x, [sum(self.dims), len(self.dims)], dim=1)
         shown = random_subset(seen, batch.uniform()) if self.drop else seen
-        error = (self.net_.decode(self.net_.encode(x, shown)) - x) * self.net_.by_dim(seen)
+        error = (self.net_.decode(self.net_.encode(x, shown)) - x) * by_dim(seen, self.dims)
         return error.square().mean()
 
 
@@ -174,13 +171,9 @@ class _Autoencoder(nn.Module):
         )
         self.activation = torch.relu if activation == "relu" else nn.Identity()
 
-    def by_dim(self, seen: Tensor) -> Tensor:
-        """A mask (windows, V) spread over features."""
-        return seen.repeat_interleave(torch.tensor(self.dims, device=seen.device), dim=1)
-
     def encode(self, x: Tensor, shown: Tensor) -> Tensor:
         """h, (windows, latent)."""
-        views = torch.split(x * self.by_dim(shown), list(self.dims), dim=1)
+        views = torch.split(x * by_dim(shown, self.dims), list(self.dims), dim=1)
         each = [self.activation(f(view)) for f, view in zip(self.encoders, views, strict=True)]
         out: Tensor = self.shared(torch.cat(each, dim=1))
         return out

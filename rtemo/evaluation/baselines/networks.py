@@ -227,6 +227,11 @@ def tensor(X: Floats, device: str) -> Tensor:
     return torch.from_numpy(np.clip(X, -CLAMP, CLAMP)).float().to(device)
 
 
+def by_dim(mask: Tensor, dims: Sequence[int]) -> Tensor:
+    """A mask (windows, V) spread over the features of its views, (windows, D)."""
+    return mask.repeat_interleave(torch.tensor(tuple(dims), device=mask.device), dim=1)
+
+
 def refuse_missing(X: Floats, method: str) -> None:
     """Refuse windows with missing features, for a method that cannot do without.
 

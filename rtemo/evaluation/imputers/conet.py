@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rtemo.evaluation.baselines.base import Bools, Floats
-from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch
+from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch, by_dim
 from rtemo.evaluation.imputers.training import TINY, DeepImputer
 
 
@@ -77,8 +77,8 @@ class CoNetImputer(DeepImputer):
         codes = net.codes(x)
         views = len(codes)
         told = net.decoded(codes.flatten(0, 1)).view(views, count, features)
-        own = net.by_dim(torch.eye(views, device=x.device))
-        weights = (own + self.across * (1 - own))[:, None] * seen.T[:, :, None] * net.by_dim(seen)
+        own = by_dim(torch.eye(views, device=x.device), self.dims)
+        weights = (own + self.across * (1 - own))[:, None] * seen.T[:, :, None] * by_dim(seen, self.dims)
         error = ((told - x).square() * weights).sum() / (count * features)
         return error + self.agreement * relative_distance(codes, seen)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rtemo.evaluation.baselines.base import Bools, Floats
 from rtemo.evaluation.baselines.mae import random_subset
-from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch
+from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch, by_dim
 from rtemo.evaluation.imputers.training import TINY, DeepImputer
 
 
@@ -77,7 +77,7 @@ class CorrNetImputer(DeepImputer):
         sets = torch.stack(shown)
         told = net.decoded(torch.einsum("sbv,vbl->sbl", sets, codes).flatten(0, 1)).view(len(sets), count, -1)
         # A view that is not there tells nothing, and is not to be told.
-        wanted = net.by_dim(seen) * sets.amax(dim=2, keepdim=True)
+        wanted = by_dim(seen, self.dims) * sets.amax(dim=2, keepdim=True)
         error = ((told - x).square() * wanted).sum() / (count * x.shape[1])
         return error - self.weight * mean_correlation(codes, seen)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
 
+from rtemo.evaluation.baselines.base import Bools, seen_views
 from rtemo.evaluation.imputers.base import Floats, ViewImputer
 
-Bools = NDArray[np.bool_]
 ALPHAS = tuple(10.0**k for k in range(-1, 5))
 
 
@@ -20,13 +20,6 @@ def slices(dims: Sequence[int]) -> list[slice]:
     """The columns of each view."""
     stops = np.cumsum(dims)
     return [slice(int(stop) - dim, int(stop)) for stop, dim in zip(stops, dims, strict=True)]
-
-
-def there(X: Floats, dims: Sequence[int]) -> Bools:
-    """Which views are there, (windows, V)."""
-    if X.ndim != 2 or X.shape[1] != sum(dims):
-        raise ValueError(f"X has shape {X.shape}: expected (windows, {sum(dims)}) for views of {list(dims)} features.")
-    return np.stack([np.isfinite(X[:, part]).all(axis=1) for part in slices(dims)], axis=1)
 
 
 def training_means(X: Floats, dims: Sequence[int]) -> Floats:
@@ -37,7 +30,7 @@ def training_means(X: Floats, dims: Sequence[int]) -> Floats:
     ValueError
         A view is missing in every window.
     """
-    seen = there(X, dims)
+    seen = seen_views(X, dims)
     for view, column in enumerate(seen.T):
         if not column.any():
             raise ValueError(f"view {view} is missing in all {len(X)} training windows.")
@@ -62,7 +55,7 @@ class MeanImputer(ViewImputer):
 
     def transform(self, X: Floats) -> Floats:
         """Fill by the means."""
-        there(X, self.dims)
+        seen_views(X, self.dims)
         return np.where(np.isfinite(X), X, self.means_)
 
 
@@ -85,12 +78,12 @@ class NearestImputer(ViewImputer):
     def fit(self, X: Floats, y: object = None) -> Self:
         """Keep the training windows."""
         self.means_ = training_means(X, self.dims)
-        self.windows_, self.seen_ = X.copy(), there(X, self.dims)
+        self.windows_, self.seen_ = X.copy(), seen_views(X, self.dims)
         return self
 
     def transform(self, X: Floats) -> Floats:
         """Fill by the nearest training windows, mask by mask."""
-        seen = there(X, self.dims)
+        seen = seen_views(X, self.dims)
         out = np.where(np.isfinite(X), X, self.means_)
         parts = slices(self.dims)
         for mask in np.unique(seen, axis=0):
@@ -133,7 +126,7 @@ class IterativeRidgeImputer(ViewImputer):
     def fit(self, X: Floats, y: object = None) -> Self:
         """Learn the regressions, round by round."""
         self.means_ = training_means(X, self.dims)
-        seen = there(X, self.dims)
+        seen = seen_views(X, self.dims)
         filled = np.where(np.isfinite(X), X, self.means_)
         self.rounds_: list[list[RidgeCV | None]] = []
         for _ in range(self.max_iter):
@@ -147,7 +140,7 @@ class IterativeRidgeImputer(ViewImputer):
 
     def transform(self, X: Floats) -> Floats:
         """Fill by the regressions, in the rounds in which they were learnt."""
-        seen = there(X, self.dims)
+        seen = seen_views(X, self.dims)
         filled = np.where(np.isfinite(X), X, self.means_)
         for regressions in self.rounds_:
             filled = self._step(filled, seen, regressions)

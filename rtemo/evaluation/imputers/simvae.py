@@ -77,9 +77,7 @@ class SimvaeImputer(DeepImputer):
 
     def _learn(self, X: Floats, seen: Bools) -> None:
         settings = self._settings()
-        # The front end takes infinities for large numbers, not for missing ones.
-        there = np.where(np.repeat(seen, self.dims, axis=1), X - self.means_, np.nan)
-        self.front_end_ = fit_front_end(split_views(there, self.dims), settings)
+        self.front_end_ = fit_front_end(split_views(X - self.means_, self.dims), settings)
         rows = seen.any(axis=1)
         self.model_ = Simvae(self.front_end_.dims, 1, settings, seed=self.random_state)
         rng = np.random.default_rng([self.random_state, 5])

@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtemo.evaluation.baselines.base import Bools, seen_views
 from rtemo.evaluation.imputers.base import Floats, ViewImputer
-from rtemo.evaluation.imputers.simple import slices, there, training_means
+from rtemo.evaluation.imputers.simple import slices, training_means
 
-Bools = NDArray[np.bool_]
 HELD_OUT = 0.2
 PATH = 10
 """Penalties tried at most, each half of the one before."""
@@ -176,7 +176,7 @@ class SoftImputeAls(ViewImputer):
         rng = np.random.default_rng([self.random_state, 0])
         start = random_start(len(X), len(self.means_), min(self.rank, *X.shape), rng)
         # A view of which a part is missing is missing: so it is in training, and so it will be.
-        views = there(X, self.dims)
+        views = seen_views(X, self.dims)
         seen = np.repeat(views, self.dims, axis=1)
         centred = np.where(seen, X - self.means_, 0.0)
         if self.penalty is None:
@@ -189,7 +189,7 @@ class SoftImputeAls(ViewImputer):
 
     def transform(self, X: Floats) -> Floats:
         """Fill by ridge projection on the right factor, mask by mask."""
-        views = there(X, self.dims)
+        views = seen_views(X, self.dims)
         out = X.copy()
         parts = slices(self.dims)
         for mask in np.unique(views, axis=0):

@@ -165,7 +165,3 @@ class ViewCoders(nn.Module):
     def decoded(self, code: Tensor) -> Tensor:
         """All views side by side, (windows, D), from one code (windows, latent)."""
         return torch.cat([g(code) for g in self.decoders], dim=1)
-
-    def by_dim(self, mask: Tensor) -> Tensor:
-        """A mask (windows, V) spread over features, (windows, D)."""
-        return mask.repeat_interleave(torch.tensor(self.dims, device=mask.device), dim=1)

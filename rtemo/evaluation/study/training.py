@@ -14,14 +14,12 @@ from rtemo.evaluation.baselines.registry import Method, method_named
 from rtemo.evaluation.datasets.base import Bools, Dataset, Floats, Ints
 from rtemo.evaluation.imputers.base import ViewImputer
 from rtemo.evaluation.imputers.registry import imputer_named
-from rtemo.evaluation.metrics import score
+from rtemo.evaluation.metrics import mean_log_likelihood, score
 from rtemo.evaluation.protocols import Split, standardised
 from rtemo.evaluation.study.tuning import choose
 
 COMPLETE = "complete"
 WITHOUT = "without:"
-TINY = 1e-12
-"""No probability counts as less in the likelihood: a method that is certain and wrong is not infinitely wrong."""
 Figures = dict[str, float | None]
 
 
@@ -183,12 +181,11 @@ def _scored(prefix: str, truth: Ints, probabilities: Floats) -> Figures:
     found = score(truth, probabilities)
     if not len(truth):
         return {f"{prefix}.windows": 0.0}
-    likelihood = np.clip(probabilities[np.arange(len(truth)), truth], TINY, 1.0)
     return {
         f"{prefix}.accuracy": found.accuracy,
         f"{prefix}.balanced_accuracy": found.balanced_accuracy,
         f"{prefix}.macro_f1": found.macro_f1,
         f"{prefix}.ece": found.ece,
-        f"{prefix}.nll": float(-np.log(likelihood).mean()),
+        f"{prefix}.nll": -mean_log_likelihood(truth, probabilities),
         f"{prefix}.windows": float(len(truth)),
     }

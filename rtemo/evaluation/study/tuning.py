@@ -10,10 +10,9 @@ import numpy as np
 from rtemo.evaluation.baselines.base import UNLABELLED
 from rtemo.evaluation.baselines.registry import Method
 from rtemo.evaluation.datasets.base import Floats, Ints
-from rtemo.evaluation.metrics import score
+from rtemo.evaluation.metrics import mean_log_likelihood, score
 
 FOLDS = 3
-TINY = 1e-12
 
 
 def choose(
@@ -97,5 +96,4 @@ def _held_out(
     rows = np.isfinite(said).all(axis=1) & (y >= 0)
     if not rows.any():
         return 0.0, 0.0
-    likelihood = np.clip(said[rows, y[rows]], TINY, 1.0)
-    return round(score(y[rows], said[rows]).balanced_accuracy, 6), float(np.log(likelihood).mean())
+    return round(score(y[rows], said[rows]).balanced_accuracy, 6), mean_log_likelihood(y[rows], said[rows])

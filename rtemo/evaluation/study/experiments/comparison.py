@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from rtemo.evaluation.datasets.base import Dataset
-from rtemo.evaluation.metrics import CALIBRATION_BINS
+from rtemo.evaluation.datasets.base import Dataset, Floats
+from rtemo.evaluation.metrics import reliability
 from rtemo.evaluation.protocols import EITHER, Split, hide, split
 from rtemo.evaluation.study.experiments.base import (
     FEW,
@@ -78,19 +76,16 @@ class Calibration(Experiment):
 
 def _reliability(trained: Trained, dataset: Dataset, parts: Split) -> dict[str, list[float | None]]:
     """Mean confidence, accuracy and share of windows in equal bins of confidence; None in an empty bin."""
-    said = trained.probabilities(trained.matrix[parts.test])
-    confidence, hit = said.max(axis=1), said.argmax(axis=1) == dataset.labels[parts.test]
-    place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    count = np.bincount(place, minlength=CALIBRATION_BINS)
+    found = reliability(dataset.labels[parts.test], trained.probabilities(trained.matrix[parts.test]))
+    there = found.windows > 0
 
-    def mean(values: np.ndarray) -> list[float | None]:
-        total = np.bincount(place, values, CALIBRATION_BINS)
-        return [float(t / n) if n else None for t, n in zip(total, count, strict=True)]
+    def listed(values: Floats) -> list[float | None]:
+        return [float(x) if filled else None for x, filled in zip(values, there, strict=True)]
 
     return {
-        "reliability.confidence": mean(confidence),
-        "reliability.accuracy": mean(hit.astype(np.float64)),
-        "reliability.share": (count / len(said)).tolist(),
+        "reliability.confidence": listed(found.confidence),
+        "reliability.accuracy": listed(found.accuracy),
+        "reliability.share": (found.windows / found.windows.sum()).tolist(),
     }
 
 
