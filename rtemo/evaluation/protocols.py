@@ -94,13 +94,7 @@ def _paper_rows(dataset: Dataset, seed: int) -> Bools:
 
 def _whole_units(dataset: Dataset, seed: int) -> Bools:
     """Which windows train: all but those of one fold of whole units, classes spread as evenly as these allow."""
-    unit = {
-        "subject": dataset.subjects,
-        "session": dataset.sessions,
-        "trial": dataset.trials,
-        "window": np.arange(len(dataset)),
-    }[dataset.unit]
-    names, index = np.unique(unit, return_inverse=True)
+    names, index = np.unique(dataset.units, return_inverse=True)
     if len(names) < FOLDS:
         raise ConfigurationError(
             f"data set {dataset.name}: {len(names)} {dataset.unit}s, expected at least {FOLDS}, one for each fold.",

@@ -132,9 +132,10 @@ class ShrinkageLda(MultiViewClassifier):
     """Linear discriminant analysis whose covariance is shrunk, on the concatenated features.
 
     Classes are normal with a common covariance, the mean over classes (weighted by their shares) of each one's own OAS
-    estimate (Chen et al. 2010), and so ``log p(k | x) = x' S^-1 m_k - m_k' S^-1 m_k / 2 + log share_k + const``. Not
-    Ledoit-Wolf: class by class it hardly shrinks at two windows a class. A class with a single window says nothing of
-    the covariance; where all are such, it is the identity, as the features are standardised.
+    estimate (Chen et al. 2010), and so ``log p(k | x) = x' S^-1 m_k - m_k' S^-1 m_k / 2 + const``: as the other methods
+    weigh classes the same, all are equally likely beforehand. Not Ledoit-Wolf: class by class it hardly shrinks at two
+    windows a class. A class with a single window says nothing of the covariance; where all are such, it is the
+    identity, as the features are standardised.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ class ShrinkageLda(MultiViewClassifier):
         means = np.stack([x.mean(axis=0) for x in parts])
         # Least squares, as a class of equal windows leaves a covariance without full rank.
         self.coefficients_: Floats = lstsq(covariance, means.T)[0].T
-        self.offsets_: Floats = np.log(counts / counts.sum()) - np.einsum("kd,kd->k", means, self.coefficients_) / 2
+        self.offsets_: Floats = -np.einsum("kd,kd->k", means, self.coefficients_) / 2
         return self
 
     def predict_proba(self, X: Floats) -> Floats:

@@ -30,7 +30,8 @@ class M2(MultiViewClassifier):
         u(x)    = sum_y q(y | x) l(x, y) + H(q(y | x))
         -(1/N) [ sum_labelled l(x, y) + sum_unlabelled u(x) ] - weight * mean over labelled of log q(y | x)
 
-    The last term is Eq. 9 with ``alpha = weight * N / N_labelled``. The features go in as they are.
+    The last term is Eq. 9 with ``alpha = weight * N / N_labelled``; its mean gives each class the same say, as in the
+    other methods. The features go in as they are.
 
     Parameters
     ----------
@@ -89,6 +90,7 @@ class M2(MultiViewClassifier):
             random_state=self.random_state,
             device=self.device,
             settings={
+                "class_weight": "balanced",
                 "batch": "mixed",
                 "batch_size": self.batch_size,
                 "cool_down": COOL_DOWN,

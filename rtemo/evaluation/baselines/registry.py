@@ -61,6 +61,7 @@ class Method:
 C = tuple({"C": c} for c in (0.1, 1.0, 10.0, 0.01))
 NEIGHBOURS = tuple({"neighbours": n} for n in (10, 5, 20))
 WEIGHTS = tuple({"weight": w} for w in (0.5, 0.1, 1.0))
+COMPONENTS = ({}, *({"settings": {"pca_size": n}} for n in (40, 80, 10)))
 
 METHODS: dict[str, Method] = {
     "svm": Method("SVM", "supervised", "linear", "Svm", {}, C),
@@ -68,7 +69,7 @@ METHODS: dict[str, Method] = {
     "pca-lr": Method("PCA + logistic regression", "semi-supervised", "linear", "Logistic", {"front_end": "pca"}, C),
     "cca-lr": Method("CCA + logistic regression", "semi-supervised", "linear", "Logistic", {"front_end": "cca"}, C),
     "lda": Method("Shrinkage LDA", "supervised", "linear", "ShrinkageLda"),
-    "net": Method("Labels-only net", "supervised", "simvae", "LabelsOnlyNet"),
+    "net": Method("Labels-only net", "supervised", "simvae", "LabelsOnlyNet", {}, COMPONENTS),
     "tsvm": Method("Transductive SVM", "semi-supervised", "transductive_svm", "TransductiveSvm", {}, C),
     "self-training": Method("Self-training", "semi-supervised", "self_training", "SelfTraining", {}, C),
     "label-spreading": Method(
@@ -76,9 +77,9 @@ METHODS: dict[str, Method] = {
     ),
     "ammss": Method("AMMSS", "semi-supervised", "ammss", "Ammss", {}, NEIGHBOURS),
     "amgl": Method("AMGL", "semi-supervised", "amgl", "Amgl", {}, NEIGHBOURS),
-    "mae": Method("MAE", "semi-supervised", "mae", "MultimodalAutoencoder"),
-    "dcca": Method("DCCA", "semi-supervised", "dcca", "Dcca"),
-    "dccae": Method("DCCAE", "semi-supervised", "dcca", "Dccae"),
+    "mae": Method("MAE", "semi-supervised", "mae", "MultimodalAutoencoder", {}, C),
+    "dcca": Method("DCCA", "semi-supervised", "dcca", "Dcca", {}, C),
+    "dccae": Method("DCCAE", "semi-supervised", "dcca", "Dccae", {}, C),
     "m2-view1": Method("M2, first view", "semi-supervised", "m2", "M2", {"view": 0}, WEIGHTS),
     "m2-view2": Method("M2, second view", "semi-supervised", "m2", "M2", {"view": 1}, WEIGHTS),
     "m2": Method("M2, views side by side", "semi-supervised", "m2", "M2", {}, WEIGHTS),
@@ -86,8 +87,8 @@ METHODS: dict[str, Method] = {
     "sdgm+": Method("SDGM+", "semi-supervised", "sdgm_plus", "SdgmPlus", {}, WEIGHTS),
     "smvae-paper": Method("SMVAE (as printed)", "semi-supervised", "simvae", "Smvae", {"preset": "paper"}, WEIGHTS),
     "simvae-paper": Method("SiMVAE (as printed)", "semi-supervised", "simvae", "SiMvae", {"preset": "paper"}, WEIGHTS),
-    "smvae": Method("SMVAE", "semi-supervised", "simvae", "Smvae"),
-    "simvae": Method("SiMVAE", "semi-supervised", "simvae", "SiMvae"),
+    "smvae": Method("SMVAE", "semi-supervised", "simvae", "Smvae", {}, COMPONENTS),
+    "simvae": Method("SiMVAE", "semi-supervised", "simvae", "SiMvae", {}, COMPONENTS),
 }
 
 

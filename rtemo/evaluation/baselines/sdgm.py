@@ -131,7 +131,14 @@ class SkipTerms:
     classification: Tensor
 
 
-def skip_terms(model: SkipModel, x: Tensor, labels: Tensor, a_noise: Tensor, z_noise: Tensor) -> SkipTerms:
+def skip_terms(
+    model: SkipModel,
+    x: Tensor,
+    labels: Tensor,
+    a_noise: Tensor,
+    z_noise: Tensor,
+    class_weights: Tensor | None = None,
+) -> SkipTerms:
     """Terms of the objective, y enumerated where there is no label.
 
     Parameters
@@ -142,6 +149,8 @@ def skip_terms(model: SkipModel, x: Tensor, labels: Tensor, a_noise: Tensor, z_n
     labels : Tensor of int64, shape (labelled,)
     a_noise, z_noise : Tensor, shapes (windows, auxiliary) and (windows, latent)
         Standard normal; the same for all classes of a window.
+    class_weights : Tensor, shape (K,), optional
+        Of the classification loss.
     """
     count, labelled = len(x), len(labels)
     q_a = model.infer(x)
@@ -155,7 +164,7 @@ def skip_terms(model: SkipModel, x: Tensor, labels: Tensor, a_noise: Tensor, z_n
     return SkipTerms(
         (bound[:labelled] + entropy[:labelled]).sum() / count,
         unlabelled.sum() / count,
-        functional.cross_entropy(logits[:labelled], labels) if labelled else x.new_zeros(()),
+        functional.cross_entropy(logits[:labelled], labels, weight=class_weights) if labelled else x.new_zeros(()),
     )
 
 
@@ -174,7 +183,8 @@ class Sdgm(MultiViewClassifier):
         u(x)    = E_q(a|x) [ sum_y q(y | a, x) (E(x, a, y) - log q(y | a, x)) - log q(a | x) ]
         -(1/N) [ sum_labelled l(x, y) + sum_unlabelled u(x) ] - weight * mean over labelled of E_q(a|x) log q(y | a, x)
 
-    One draw of a and z a step; the entropies of q(a | x) and q(z | a, x, y), and E log p(z), in closed form.
+    The last mean gives each class the same say. One draw of a and z a step; the entropies of q(a | x) and
+    q(z | a, x, y), and E log p(z), in closed form.
 
     Parameters
     ----------
@@ -231,7 +241,8 @@ class Sdgm(MultiViewClassifier):
         del groups
         split_views(X, self.dims)
         refuse_missing(X, type(self).__name__)
-        self.classes_ = np.unique(y[y != UNLABELLED])
+        self.classes_, counts = np.unique(y[y != UNLABELLED], return_counts=True)
+        self._balance = torch.from_numpy(counts.sum() / (len(counts) * counts)).float().to(self.device)
         net = self._net(len(self.classes_), seeded(self.random_state, 0))
         plan = Plan(self.steps, self.batch_size, self.learning_rate, self.random_state, self.device)
         train_net(net, lambda batch: self._loss(net, batch, len(X)), X, y, plan)
@@ -259,5 +270,5 @@ class Sdgm(MultiViewClassifier):
     def _loss(self, net: SkipModel, batch: Batch, windows: int) -> Tensor:
         del windows
         noise = batch.normal(net.auxiliary), batch.normal(net.latent)
-        terms = skip_terms(net, batch.x, batch.labels, *noise)
+        terms = skip_terms(net, batch.x, batch.labels, *noise, self._balance)
         return self.weight * terms.classification - terms.labelled_bound - terms.unlabelled_bound

@@ -95,6 +95,12 @@ class Dataset:
         """The views side by side, (windows, sum of `dims`)."""
         return np.hstack(list(self.views.values()))
 
+    @property
+    def units(self) -> Ints:
+        """What a split that does not leak keeps whole, (windows,): windows with the same number stay together."""
+        of = {"subject": self.subjects, "session": self.sessions, "trial": self.trials}
+        return of.get(self.unit, np.arange(len(self)))
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything that a result may depend on."""

@@ -8,6 +8,7 @@ from rtemo.evaluation.study.experiments.comparison import Calibration, MissingTe
 from rtemo.evaluation.study.experiments.incomplete import Figure3, Figure4, Figure5
 from rtemo.evaluation.study.experiments.inside import Contributions, Figure2, Figure6
 from rtemo.evaluation.study.experiments.properties import Table1
+from rtemo.evaluation.study.experiments.sizes import Sizes
 
 __all__ = ["EXPERIMENTS", "Experiment", "StudyOptions"]
 
@@ -25,5 +26,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         Calibration(),
         Adaptation(),
         Contributions(),
+        Sizes(),
     )
 }

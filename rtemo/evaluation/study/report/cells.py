@@ -67,11 +67,8 @@ def mean_cell(found: Summary | None, metric: Metric, *, usual: int, note: str = 
 def paired_cell(found: Comparison | None, metric: Metric, note: str = "") -> Cell:
     """By how much the first method is ahead, and the corrected p."""
     if found is None:
-        return Cell(
-            NOTHING, {"ahead": None, "pairs": 0, "p": None, "Holm p": None, "splits": 0, "p of splits": None}, note
-        )
-    values = {"ahead": found.ahead, "pairs": found.pairs, "p": found.p, "Holm p": found.adjusted}
-    values |= {"splits": found.blocks, "p of splits": found.p_blocks}
+        return Cell(NOTHING, {"ahead": None, "splits": 0, "p": None, "Holm p": None}, note)
+    values = {"ahead": found.ahead, "splits": found.splits, "p": found.p, "Holm p": found.adjusted}
     return Cell(f"{metric.number(found.ahead, signed=True)} ({p_text(found.adjusted)})", values)
 
 

@@ -78,7 +78,7 @@ def compare_lines(
     *,
     ours: Sequence[Ours],
     row_settings: Sequence[str] = (),
-    cost: str | None = runs.inductive("accuracy"),
+    cost: str | None = None,
     spread: bool = True,
     first: str = "method",
     notes: Sequence[str] = (),
@@ -177,7 +177,7 @@ def _tests(
     titles = {line.key: line.title for line in lines}
     out = []
     for one in ours:
-        found = compare(values, one.key, better=group.metric.better, block=_split)
+        found = compare(values, one.key, better=group.metric.better, split=_split)
         if found:
             out.append(Contest(caption, group.title, group.metric, one.key, one.title, tuple(found), titles))
     return out
@@ -221,12 +221,13 @@ def _notes(usual: int, tests: Sequence[Contest], *, spread: bool) -> list[str]:
 
 HOW_TO_READ = (
     "“Better by”: mean difference of paired runs, above 0 where the named method is the better one; p: Wilcoxon "
-    "signed-rank test over runs paired by data set, setting and seed, two-sided and exact, Holm-corrected over the "
-    "other rows of the table. Runs of one seed in several columns count as pairs of their own, though they share "
-    "windows: where a test spans several columns, p is too small rather than too large, and what the splits alone can "
-    "prove is said below the table.",
-    "“Accuracy / s”: mean accuracy (0 to 1) on test windows with all views, divided by mean training seconds, tuning "
-    "and imputer included.",
+    "signed-rank test over splits (data set and seed), two-sided and exact, Holm-corrected over the other rows of the "
+    "table. Where a test spans several columns, the differences of a split are averaged first: its runs share windows.",
+    "“Accuracy / s”: mean accuracy (0 to 1; balanced in the honest protocol) on test windows with all views, divided "
+    "by mean training seconds, tuning and imputer included.",
+    "Tables of the honest protocol, and their tests, speak of balanced accuracy (the mean share of each class that is "
+    "right: chance is one in so many classes), for classes are not equally frequent in all sets; those of the paper's "
+    "speak of accuracy, as it does.",
 )
 
 

@@ -100,29 +100,25 @@ class Comparison:
     ----------
     other : hashable
         Whom it is compared with.
-    pairs : int
+    splits : int
+        Seeds of data sets with a run of both. Runs of a split that differ in a setting, as the number of labels, share
+        its windows: their differences are averaged first, for they are no evidence of their own.
     ahead : float
-        Mean difference; above 0 where the first one is better, whichever direction is.
+        Mean difference over splits; above 0 where the first one is better, whichever direction is.
     p : float
-        Of the signed-rank test.
+        Of the signed-rank test over splits.
     agrees : bool
         Whether its ranks favour the one whose mean is better: a few large differences can outweigh many small ones.
     adjusted : float
         p after Holm's correction over all others.
-    blocks : int
-        Seeds of data sets: pairs within one share their windows.
-    p_blocks : float
-        Of the test over their mean differences; not corrected.
     """
 
     other: Hashable
-    pairs: int
+    splits: int
     ahead: float
     p: float
     agrees: bool
     adjusted: float
-    blocks: int
-    p_blocks: float
 
     @property
     def significant(self) -> bool:
@@ -145,9 +141,9 @@ def compare(
     first: Hashable,
     *,
     better: int = 1,
-    block: Callable[[Any], Hashable] = lambda pair: pair,
+    split: Callable[[Any], Hashable] = lambda pair: pair,
 ) -> list[Comparison]:
-    """Compare one method with every other one, over the runs that both have.
+    """Compare one method with every other one, over the splits that both have runs of.
 
     Parameters
     ----------
@@ -156,8 +152,8 @@ def compare(
     first : hashable
     better : {1, -1}
         -1 where a small figure is good.
-    block : callable
-        The data set and seed of what pairs runs; each pair is one of its own where not given.
+    split : callable
+        The data set and seed of what pairs runs; each pair is a split of its own where not given.
 
     Returns
     -------
@@ -169,25 +165,16 @@ def compare(
     for other, theirs in values.items():
         differences = {pair: better * (own[pair] - theirs[pair]) for pair in own if pair in theirs}
         if other != first and differences:
-            found.append((other, list(differences.values()), _block_means(differences, block)))
-    p_values = [signed_rank(differences) for _, differences, _ in found]
+            found.append((other, _split_means(differences, split)))
+    p_values = [signed_rank(differences) for _, differences in found]
     return [
-        Comparison(
-            other,
-            len(differences),
-            float(np.mean(differences)),
-            p,
-            _agrees(differences),
-            adjusted,
-            len(blocks),
-            signed_rank(blocks),
-        )
-        for (other, differences, blocks), p, adjusted in zip(found, p_values, holm(p_values), strict=True)
+        Comparison(other, len(differences), float(np.mean(differences)), p, _agrees(differences), adjusted)
+        for (other, differences), p, adjusted in zip(found, p_values, holm(p_values), strict=True)
     ]
 
 
-def _block_means(differences: Mapping[Hashable, float], block: Callable[[Any], Hashable]) -> list[float]:
+def _split_means(differences: Mapping[Hashable, float], split: Callable[[Any], Hashable]) -> list[float]:
     by: dict[Hashable, list[float]] = {}
     for pair, difference in differences.items():
-        by.setdefault(block(pair), []).append(difference)
+        by.setdefault(split(pair), []).append(difference)
     return [float(np.mean(found)) for found in by.values()]

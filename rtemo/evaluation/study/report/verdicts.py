@@ -73,26 +73,22 @@ def sentence(test: Contest) -> str:
         said.append(f"loses to none of the {others} others, not even by mean")
     if test.won:
         said.append(f"it is significantly better than {len(test.won)} of {others}")
+    if test.leading:
+        said.append(f"it is ahead of {len(test.leading)} of {others} by mean, not significantly")
     return f"{test.of.capitalize()}: {test.subject} {'; '.join(said)}."
 
 
 def power(comparisons: Sequence[Comparison]) -> str:
-    """What the smallest p is that so many pairs can give, alone and after Holm's correction over so many others."""
-    pairs, others = max(c.pairs for c in comparisons), len(comparisons)
-    blocks = max(c.blocks for c in comparisons)
-    least = smallest_p(pairs)
+    """What the smallest p is that so many splits can give, alone and after Holm's correction over so many others."""
+    splits, others = max(c.splits for c in comparisons), len(comparisons)
+    least = smallest_p(splits)
     corrected = min(1.0, least * others)
-    said = f"{pairs} pair{'' if pairs == 1 else 's'}"
-    if blocks < pairs:
-        said += f" of {blocks} split{'' if blocks == 1 else 's'}"
-    said += f": no p can be smaller than 2 × 2^-{pairs} = {least:.2g} ({corrected:.2g} after Holm over {others})"
+    said = (
+        f"{splits} split{'' if splits == 1 else 's'}: no p can be smaller than 2 × 2^-{splits} = {least:.2g} "
+        f"({corrected:.2g} after Holm over {others})"
+    )
     if corrected >= LEVEL:
-        said += f"; no difference, however large, can be significant at {LEVEL:g} here: more runs are needed"
-    elif smallest_p(blocks) >= LEVEL:
-        said += (
-            f"; from the splits alone, columns averaged, no p could be smaller than {smallest_p(blocks):.2g}, so that "
-            "what is called significant here rests on columns that share their test windows: more runs are needed"
-        )
+        said += f"; no difference, however large, can be significant at {LEVEL:g} here: more seeds are needed"
     return said + "."
 
 

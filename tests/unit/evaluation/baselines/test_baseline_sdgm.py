@@ -149,6 +149,18 @@ def test_the_unlabelled_bound_is_a_sum_over_classes() -> None:
     torch.testing.assert_close(terms.unlabelled_bound, unlabelled / 5)
 
 
+def test_each_class_has_the_same_say_in_the_classification_loss() -> None:
+    net = SkipNet(3, 2, (6,), 2, 2, seeded(0)).double()
+    generator = torch.Generator().manual_seed(0)
+    x, a_noise, z_noise = (torch.randn(6, n, generator=generator, dtype=torch.float64) for n in (3, 2, 2))
+    labels = torch.tensor([0, 0, 0, 0, 1, 1])
+    log_q = torch.log_softmax(net.classify(x, net.infer(x).rsample(a_noise)), dim=-1)
+    by_class = [-log_q[labels == k, k].mean() for k in (0, 1)]
+    weights = torch.tensor([6 / 8, 6 / 4], dtype=torch.float64)
+    found = skip_terms(net, x, labels, a_noise, z_noise, weights).classification
+    torch.testing.assert_close(found, (by_class[0] + by_class[1]) / 2)
+
+
 def test_the_labelled_bound_equals_its_monte_carlo_mean_by_densities() -> None:
     net = SkipNet(3, 2, (6,), 2, 2, seeded(0)).double()
     x = torch.randn(1, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).expand(40_000, 3)

@@ -9,6 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
 from study_sets import small_set
 
 from rtemo.errors import ConfigurationError
@@ -18,6 +21,7 @@ from rtemo.evaluation.study.experiments import EXPERIMENTS, StudyOptions
 from rtemo.evaluation.study.experiments.adaptation import sessions_apart
 from rtemo.evaluation.study.experiments.incomplete import FULL, PARTIAL, imputation_figures
 from rtemo.evaluation.study.experiments.inside import fewer_unlabelled
+from rtemo.evaluation.study.experiments.properties import neighbours_agree
 from rtemo.evaluation.study.task import Task
 from rtemo.evaluation.study.worker import one_thread
 
@@ -81,6 +85,7 @@ CASES = [
     ("figure3", {"imputer": "knn", "rate": 0.5}, "smvae"),
     ("figure6", {"c1": 0.1, "c2": 1.0}, "simvae"),
     ("contributions", {}, "simvae"),
+    ("sizes", {"longer": 3}, "simvae"),
 ]
 
 
@@ -185,3 +190,23 @@ def test_sessions_are_streamed_in_order(mode):
     assert found["mean.accuracy"] == pytest.approx(np.mean(sessions))
     assert found["worst.accuracy"] == min(sessions)
     assert min(sessions) > 1 / 3
+
+
+def test_neighbours_are_looked_for_outside_a_windows_own_unit():
+    whole = SET.take(np.flatnonzero(SET.labels >= 0))
+    there = np.isfinite(whole.matrix).all(axis=1)
+    whole = whole.take(np.flatnonzero(there))
+    x = np.hstack(list(standardised(whole, np.arange(len(whole))).values()))
+    found = cross_val_predict(KNeighborsClassifier(1), x, whole.labels, groups=whole.units, cv=LeaveOneGroupOut())
+    assert neighbours_agree(SET) == pytest.approx(balanced_accuracy_score(whole.labels, found))
+    one = whole.take(np.flatnonzero(whole.units == whole.units[0]))
+    assert neighbours_agree(one) is None
+
+
+def test_front_ends_that_keep_all_features_are_one_model():
+    def sizes(features: int) -> list[object]:
+        wide = replace(SET, views={name: np.tile(x, (1, features))[:, :features] for name, x in SET.views.items()})
+        found = EXPERIMENTS["sizes"].tasks(wide, replace(QUICK, seeds=1))
+        return [t.settings["components"] for t in found if t.settings["longer"] == 1 and t.settings["labels"] == "all"]
+
+    assert [sizes(n) for n in (20, 21, 40, 41)] == [[20], [20, 40], [20, 40], [20, 40, 80]]

@@ -15,6 +15,7 @@ from rtemo.evaluation.study.report.sections.inside import figure2, figure6
 from rtemo.evaluation.study.report.sections.missing import missing_test
 from rtemo.evaluation.study.report.sections.other import other
 from rtemo.evaluation.study.report.sections.properties import table1
+from rtemo.evaluation.study.report.sections.sizes import sizes
 from rtemo.evaluation.study.task import Result
 
 __all__ = ["SECTIONS", "Told", "other"]
@@ -31,4 +32,5 @@ SECTIONS: Final[Mapping[str, Callable[[Sequence[Result]], Told]]] = {
     "calibration": calibration,
     "adaptation": adaptation,
     "contributions": contributions,
+    "sizes": sizes,
 }

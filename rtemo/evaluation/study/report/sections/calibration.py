@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.evaluation.study.report import runs
-from rtemo.evaluation.study.report.cells import ACCURACY, ECE, NLL
+from rtemo.evaluation.study.report.cells import ECE, NLL
 from rtemo.evaluation.study.report.comparing import Group, Shown, compare_lines
 from rtemo.evaluation.study.report.content import Picture
+from rtemo.evaluation.study.report.headline import headline
 from rtemo.evaluation.study.report.maps import Reliability, reliability_grid
 from rtemo.evaluation.study.report.sections.common import OURS, Telling, Told, all_runs, by_method
 from rtemo.evaluation.study.task import Result
@@ -33,13 +34,15 @@ def calibration(results: Sequence[Result]) -> Told:
             )
             alt = f"{part.title}: reliability diagrams of {len(panels)} methods"
             telling.add(Picture(f"calibration-{part.slug}", caption, alt, reliability_grid(panels)))
+        accuracy = headline(part.results)
+        shown = Shown(accuracy.metric.noun, all_runs(accuracy.test()))
         groups = [
-            Group("accuracy, %", ACCURACY, [Shown("accuracy", all_runs(runs.inductive("accuracy")))], tested=False),
+            Group(accuracy.metric.title, accuracy.metric, [shown], tested=False),
             Group("expected calibration error, %", ECE, [Shown("ECE", all_runs(runs.inductive("ece")))]),
             Group("negative log likelihood, nats", NLL, [Shown("NLL", all_runs(runs.inductive("nll")))]),
         ]
         name, caption = f"calibration-{part.slug}", f"{part.title}: calibration on test windows (small is good)"
-        telling.compared(compare_lines(name, caption, lines, groups, ours=OURS))
+        telling.compared(compare_lines(name, caption, lines, groups, ours=OURS, cost=accuracy.test()))
     return telling.told
 
 

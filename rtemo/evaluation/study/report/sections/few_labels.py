@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtemo.evaluation.study.report import runs
-from rtemo.evaluation.study.report.cells import ACCURACY, BALANCED, ECE, NOTHING, cost_cells
+from rtemo.evaluation.study.report.cells import ECE, NOTHING, cost_cells
 from rtemo.evaluation.study.report.comparing import Group, Line, Pick, Shown, Source, compare_lines
 from rtemo.evaluation.study.report.content import Cell, Column, Row, Table
+from rtemo.evaluation.study.report.headline import Headline, beside, headline
 from rtemo.evaluation.study.report.sections.common import OURS, Telling, Told, by_method, by_setting, values_of
 from rtemo.evaluation.study.task import Result, Setting
-
-TEST = runs.inductive("accuracy")
-TRAIN = "transductive.complete.accuracy"
 
 
 def table2(results: Sequence[Result]) -> Told:
@@ -21,27 +19,37 @@ def table2(results: Sequence[Result]) -> Told:
     _overview(telling, results)
     for part in runs.parts(results, "labels"):
         lines, labels = by_method(part.results), values_of(part.results, "labels")
+        shown = headline(part.results)
+        other = beside(shown)
         accuracy = [
-            Group("inductive accuracy, %", ACCURACY, by_setting("labels", labels, TEST)),
-            Group("transductive accuracy, %", ACCURACY, by_setting("labels", labels, TRAIN)),
+            Group(f"inductive {shown.metric.title}", shown.metric, by_setting("labels", labels, shown.test())),
+            Group(f"transductive {shown.metric.title}", shown.metric, by_setting("labels", labels, shown.train)),
         ]
         quality = [
-            Group("balanced accuracy, %", BALANCED, by_setting("labels", labels, runs.inductive("balanced_accuracy"))),
+            Group(other.metric.title, other.metric, by_setting("labels", labels, other.test())),
             Group("expected calibration error, %", ECE, by_setting("labels", labels, runs.inductive("ece")), False),
         ]
         name = f"table2-{part.slug}"
-        telling.compared(compare_lines(f"{name}-accuracy", f"{part.title}: accuracy", lines, accuracy, ours=OURS))
+        telling.compared(
+            compare_lines(
+                f"{name}-accuracy",
+                f"{part.title}: {shown.metric.noun}",
+                lines,
+                accuracy,
+                ours=OURS,
+                cost=shown.test(),
+            )
+        )
         telling.compared(
             compare_lines(
                 f"{name}-quality",
-                f"{part.title}: balanced accuracy and calibration on test windows",
+                f"{part.title}: {other.metric.noun} and calibration on test windows",
                 lines,
                 quality,
                 ours=OURS,
-                cost=None,
             )
         )
-        telling.add(_cost(f"{name}-cost", f"{part.title}: training time", lines, labels))
+        telling.add(_cost(f"{name}-cost", f"{part.title}: training time", lines, labels, shown))
     return telling.told
 
 
@@ -51,30 +59,33 @@ def _overview(telling: Telling, results: Sequence[Result]) -> None:
         sets = runs.parts(found, "labels", "protocol")
         if len(sets) < 2:
             continue
-        columns = [Shown(part.title, _within(part)) for part in sets]
+        accuracy = headline(found)
+        columns = [Shown(part.title, _within(part, accuracy.test())) for part in sets]
         telling.compared(
             compare_lines(
                 f"table2-overview-{protocol}",
-                f"All data sets, {protocol} protocol: inductive accuracy, mean over all numbers of labels",
+                f"All data sets, {protocol} protocol: inductive {accuracy.metric.noun}, "
+                "mean over all numbers of labels",
                 by_method(found),
-                [Group("inductive accuracy, all data sets, %", ACCURACY, columns)],
+                [Group(f"inductive {accuracy.metric.noun}, all data sets, %", accuracy.metric, columns)],
                 ours=OURS,
+                cost=accuracy.test(),
                 spread=False,
             )
         )
 
 
-def _within(part: runs.Part) -> Pick:
+def _within(part: runs.Part, figure: str) -> Pick:
     """Of a row, the runs of a part."""
     keys = {result.task.key for result in part.results}
 
     def pick(line: Line) -> Source:
-        return [r for r in line.results if r.task.key in keys], TEST
+        return [r for r in line.results if r.task.key in keys], figure
 
     return pick
 
 
-def _cost(name: str, caption: str, lines: Sequence[Line], labels: Sequence[Setting]) -> Table:
+def _cost(name: str, caption: str, lines: Sequence[Line], labels: Sequence[Setting], shown: Headline) -> Table:
     """Training seconds, and accuracy for each, with every number of labels."""
     rows = []
     for line in lines:
@@ -82,7 +93,7 @@ def _cost(name: str, caption: str, lines: Sequence[Line], labels: Sequence[Setti
         for value in labels:
             found = [r for r in line.results if runs.setting(r, "labels") == value]
             first, second = cost_cells(
-                [runs.figure(r, TEST) for r in found], [runs.figure(r, "train_s") for r in found]
+                [runs.figure(r, shown.test()) for r in found], [runs.figure(r, "train_s") for r in found]
             )
             why = runs.why_none(found, "train_s") if first.text == NOTHING else ""
             spent.append(Cell(first.text, first.values, why or first.note))
@@ -91,6 +102,6 @@ def _cost(name: str, caption: str, lines: Sequence[Line], labels: Sequence[Setti
     columns = (
         Column("method", number=False),
         *(Column(str(value), "training, s") for value in labels),
-        *(Column(str(value), "inductive accuracy / training s") for value in labels),
+        *(Column(str(value), f"inductive {shown.metric.noun} / training s") for value in labels),
     )
     return Table(name, caption, columns, tuple(rows))

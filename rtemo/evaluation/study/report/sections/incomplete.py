@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtemo.evaluation.study.report import names, runs
-from rtemo.evaluation.study.report.cells import ACCURACY, NOTHING, Metric
+from rtemo.evaluation.study.report.cells import NOTHING, Metric
 from rtemo.evaluation.study.report.comparing import Group, Line, Ours, compare_lines
 from rtemo.evaluation.study.report.content import Paragraph, Picture
 from rtemo.evaluation.study.report.figures import Curve, Curves, line_chart
+from rtemo.evaluation.study.report.headline import headline
 from rtemo.evaluation.study.report.maps import matrix_grid
 from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, values_of
 from rtemo.evaluation.study.report.statistics import Summary
 from rtemo.evaluation.study.task import Result, Setting
 
-TEST = runs.inductive("accuracy")
 NMSE = Metric("||X - X'|| / ||X||", "imputation error", percent=False, better=-1)
 R2 = Metric("R²", "R²", percent=False)
 WORST_R2 = -1.0
@@ -30,20 +30,23 @@ def figure3(results: Sequence[Result]) -> Told:
         apart = runs.apart(whole, "rate", "imputer")
         panels = []
         for part, title in apart:
-            lines, rates = _by_filling(part.results), values_of(part.results, "rate")
-            curves = [_curve(line, _look(line), rates, TEST) for line in lines]
-            panels.append(Curves(title, curves, "accuracy", chance=runs.chance(part.results)))
+            lines, rates, shown = _by_filling(part.results), values_of(part.results, "rate"), headline(part.results)
+            curves = [_curve(line, _look(line), rates, shown.test()) for line in lines]
+            panels.append(Curves(title, curves, shown.metric.noun, chance=runs.chance(part.results)))
         caption = (
             f"{whole.title}: accuracy on complete test windows over the share of training windows that lack a view"
         )
         telling.add(_lines_of_rates(f"figure3-{whole.slug}", caption, panels, whole.results))
         for part, _ in apart:
+            shown = headline(part.results)
+            columns = by_setting("rate", values_of(part.results, "rate"), shown.test(), share)
             telling.compared(
                 compare_lines(
                     f"figure3-{part.slug}",
-                    f"{part.title}: accuracy by share of training windows that lack a view",
+                    f"{part.title}: {shown.metric.noun} by share of training windows that lack a view",
                     _by_filling(part.results),
-                    [Group("accuracy, %", ACCURACY, by_setting("rate", values_of(part.results, "rate"), TEST, share))],
+                    [Group(shown.metric.title, shown.metric, columns)],
+                    cost=shown.test(),
                     ours=[Ours(("simvae", "none"), names.method_title("simvae"))],
                     row_settings=("imputer",),
                 )
@@ -80,7 +83,6 @@ def figure4(results: Sequence[Result]) -> Told:
                     _by_imputer(part.results),
                     groups,
                     ours=[Ours("simvae", names.imputer_title("simvae"))],
-                    cost=None,
                     first="imputer",
                 )
             )

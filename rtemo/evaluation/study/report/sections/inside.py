@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtemo.evaluation.study.report import names, runs
-from rtemo.evaluation.study.report.cells import ACCURACY, Metric
+from rtemo.evaluation.study.report.cells import Metric
 from rtemo.evaluation.study.report.comparing import Group, Line, Shown, compare_lines
 from rtemo.evaluation.study.report.content import Picture
 from rtemo.evaluation.study.report.figures import Bars, Curve, Curves, bar_chart, line_chart
+from rtemo.evaluation.study.report.headline import headline
 from rtemo.evaluation.study.report.maps import Heat, heat_maps
 from rtemo.evaluation.study.report.sections.common import (
     OURS,
@@ -22,7 +23,6 @@ from rtemo.evaluation.study.report.sections.common import (
 )
 from rtemo.evaluation.study.task import Result
 
-TEST = runs.inductive("accuracy")
 WEIGHT = Metric("posterior weight", "posterior weight", percent=False, better=0)
 CONTRIBUTION = Metric("contribution", "contribution", percent=False, better=0)
 SAYS = {"weight": WEIGHT, "contribution": CONTRIBUTION}
@@ -46,28 +46,32 @@ def _unlabelled(telling: Telling, results: Sequence[Result]) -> None:
         panels = []
         for part, title in apart:
             shares = [v for v in values_of(part.results, name) if isinstance(v, int | float)]
+            accuracy = headline(part.results)
+            test = accuracy.test()
             curves = [
                 Curve(
                     str(line.key),
                     line.title,
                     shares,
-                    [runs.mean_of([r for r in line.results if runs.setting(r, name) == v], TEST) for v in shares],
+                    [runs.mean_of([r for r in line.results if runs.setting(r, name) == v], test) for v in shares],
                 )
                 for line in by_method(part.results)
             ]
-            panels.append(Curves(title, curves, "accuracy", chance=runs.chance(part.results)))
+            panels.append(Curves(title, curves, accuracy.metric.noun, chance=runs.chance(part.results)))
         caption = f"(a) {whole.title}: accuracy on test windows over the share of unlabelled windows that is used"
         png = line_chart(panels, "unlabelled training windows used", percent_x=True)
         telling.add(Picture(f"figure2a-{whole.slug}", f"{caption}. Bands: ± 1 SD over runs.", caption, png))
         for part, _ in apart:
-            shown = by_setting(name, values_of(part.results, name), TEST, share)
+            accuracy = headline(part.results)
+            shown = by_setting(name, values_of(part.results, name), accuracy.test(), share)
             telling.compared(
                 compare_lines(
                     f"figure2a-{part.slug}",
-                    f"(a) {part.title}: accuracy by share of unlabelled windows used",
+                    f"(a) {part.title}: {accuracy.metric.noun} by share of unlabelled windows used",
                     by_method(part.results),
-                    [Group("accuracy, %", ACCURACY, shown)],
+                    [Group(accuracy.metric.title, accuracy.metric, shown)],
                     ours=OURS,
+                    cost=accuracy.test(),
                 )
             )
 
@@ -121,29 +125,32 @@ def _views(telling: Telling, results: Sequence[Result]) -> None:
         methods = by_method(whole.results)
         panels = []
         for part, title in apart:
-            keys = {r.task.key for r in part.results}
+            keys, accuracy = {r.task.key for r in part.results}, headline(part.results)
+            test = accuracy.test()
             series = {
                 str(view): [
                     runs.mean_of(
-                        [r for r in m.results if r.task.key in keys and runs.setting(r, "views") == view], TEST
+                        [r for r in m.results if r.task.key in keys and runs.setting(r, "views") == view], test
                     )
                     for m in methods
                 ]
                 for view in values_of(part.results, "views")
             }
-            panels.append(Bars(title, series, "accuracy ± SD", chance=runs.chance(part.results)))
+            panels.append(Bars(title, series, f"{accuracy.metric.noun} ± SD", chance=runs.chance(part.results)))
         caption = f"(c) {whole.title}: accuracy on test windows with each view alone and with both"
         png = bar_chart([method.title for method in methods], panels)
         telling.add(Picture(f"figure2c-{whole.slug}", caption, caption, png))
         for part, _ in apart:
-            shown = by_setting("views", values_of(part.results, "views"), TEST)
+            accuracy = headline(part.results)
+            shown = by_setting("views", values_of(part.results, "views"), accuracy.test())
             telling.compared(
                 compare_lines(
                     f"figure2c-{part.slug}",
-                    f"(c) {part.title}: accuracy with each view alone and with both",
+                    f"(c) {part.title}: {accuracy.metric.noun} with each view alone and with both",
                     by_method(part.results),
-                    [Group("accuracy, %", ACCURACY, shown)],
+                    [Group(accuracy.metric.title, accuracy.metric, shown)],
                     ours=OURS,
+                    cost=accuracy.test(),
                 )
             )
 
@@ -153,21 +160,23 @@ def figure6(results: Sequence[Result]) -> Told:
     telling = Telling()
     for method, found in runs.grouped(results, lambda r: r.task.method, names.method_order).items():
         for whole in runs.parts(found, "c1", "c2", *APART):
-            panels, what = [], f"accuracy of {names.method_title(method)}"
+            panels, of = [], f"of {names.method_title(method)}"
             for part, title in runs.apart(whole, "c1", "c2"):
+                accuracy = headline(part.results)
+                test, what = accuracy.test(), f"{accuracy.metric.noun} {of}"
                 by_c1 = runs.grouped(part.results, lambda r: runs.setting(r, "c1"), names.natural)
                 lines = [Line(c1, f"c1 = {c1}", "", tuple(some)) for c1, some in by_c1.items()]
                 c2 = values_of(part.results, "c2")
-                shown = by_setting("c2", c2, TEST, lambda value: f"c2 = {value}")
+                shown = by_setting("c2", c2, test, lambda value: f"c2 = {value}")
                 cells = [
-                    [runs.mean_of([r for r in some if runs.setting(r, "c2") == v], TEST) for v in c2]
+                    [runs.mean_of([r for r in some if runs.setting(r, "c2") == v], test) for v in c2]
                     for some in by_c1.values()
                 ]
                 panels.append(Heat(title, [str(v) for v in by_c1], [str(v) for v in c2], cells))
-                group = Group(f"{what}, %", ACCURACY, shown, tested=False)
+                group = Group(f"{what}, %", accuracy.metric, shown, tested=False)
                 name, caption = f"figure6-{part.slug}", f"{part.title}: {what} by c1 and c2"
-                telling.compared(compare_lines(name, caption, lines, [group], ours=(), first="c1"))
-            caption = f"{whole.title}: {what} over c1 and c2, mean ± SD over runs, %"
+                telling.compared(compare_lines(name, caption, lines, [group], ours=(), cost=test, first="c1"))
+            caption = f"{whole.title}: accuracy {of} over c1 and c2, mean ± SD over runs, %"
             png = heat_maps(panels, "c2 (classification)", "c1 (imputation)", "accuracy")
             telling.add(Picture(f"figure6-{whole.slug}", caption, caption, png))
     return telling.told

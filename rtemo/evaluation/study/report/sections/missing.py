@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtemo.evaluation.study.report import names, runs
-from rtemo.evaluation.study.report.cells import ACCURACY
 from rtemo.evaluation.study.report.comparing import Group, Line, Ours, Pick, Shown, Source, compare_lines
 from rtemo.evaluation.study.report.content import Picture
 from rtemo.evaluation.study.report.figures import Bars, bar_chart
+from rtemo.evaluation.study.report.headline import Headline, headline
 from rtemo.evaluation.study.report.sections.common import Telling, Told
 from rtemo.evaluation.study.report.sections.incomplete import filled_title
 from rtemo.evaluation.study.report.statistics import Summary, summarise
@@ -31,25 +31,30 @@ def missing_test(results: Sequence[Result]) -> Told:
         panels = []
         for part, title in apart:
             keys = {result.task.key for result in part.results}
-            series = {title: [_mean(pick(line), keys) for line in lines] for title, pick in _conditions(views).items()}
-            panels.append(Bars(title, series, "accuracy ± SD", chance=runs.chance(part.results)))
+            accuracy = headline(part.results)
+            picks = _conditions(views, accuracy)
+            series = {title: [_mean(pick(line), keys) for line in lines] for title, pick in picks.items()}
+            panels.append(Bars(title, series, f"{accuracy.metric.noun} ± SD", chance=runs.chance(part.results)))
         caption = f"{whole.title}: accuracy on test windows with all views, and with each one missing"
         png = bar_chart([line.title for line in lines], panels)
         telling.add(Picture(f"missing-test-{whole.slug}", caption, caption, png))
         for part, _ in apart:
-            shown = [Shown(title, pick) for title, pick in _conditions(runs.hidden_views(part.results)).items()]
+            accuracy = headline(part.results)
+            picks = _conditions(runs.hidden_views(part.results), accuracy)
+            shown = [Shown(title, pick) for title, pick in picks.items()]
             groups = [
-                Group("accuracy with all views, %", ACCURACY, shown[:1]),
-                Group("accuracy with a view missing, %", ACCURACY, shown[1:]),
+                Group(f"{accuracy.metric.noun} with all views, %", accuracy.metric, shown[:1]),
+                Group(f"{accuracy.metric.noun} with a view missing, %", accuracy.metric, shown[1:]),
             ]
             telling.compared(
                 compare_lines(
                     f"missing-test-{part.slug}",
-                    f"{part.title}: accuracy with views missing at test",
+                    f"{part.title}: {accuracy.metric.noun} with views missing at test",
                     _lines(part.results),
                     groups,
                     ours=_ours(part.results),
                     row_settings=ROWS,
+                    cost=accuracy.test(),
                 )
             )
     return telling.told
@@ -98,19 +103,19 @@ def _bound(key: Key) -> tuple[bool, str]:
     return key[2] not in ("", DEFAULT_BOUND), key[2]
 
 
-def _conditions(views: Sequence[str]) -> dict[str, Pick]:
+def _conditions(views: Sequence[str], accuracy: Headline) -> dict[str, Pick]:
     """What a row shows with all views, and without each; a model of one view has that one with all that is left."""
 
     def complete(line: Line) -> Source | str:
-        return "sees one view only" if _alone(line) else (line.results, runs.inductive("accuracy"))
+        return "sees one view only" if _alone(line) else (line.results, accuracy.test())
 
     def without(gone: str) -> Pick:
         def pick(line: Line) -> Source | str:
             own = _alone(line)
             if not own:
-                return line.results, runs.inductive("accuracy", f"{runs.WITHOUT}{gone}")
+                return line.results, accuracy.test(f"{runs.WITHOUT}{gone}")
             if [view for view in views if view != gone] == [own]:
-                return line.results, runs.inductive("accuracy")
+                return line.results, accuracy.test()
             return OTHER_VIEW
 
         return pick

@@ -22,7 +22,5 @@ def other(results: Sequence[Result]) -> Told:
         group = Group("", PLAIN, [Shown(name, all_runs(name)) for name in figures[:MOST]], tested=False)
         more = [f"{len(figures) - MOST} more figures are in results.csv."] if len(figures) > MOST else []
         name = f"{part.results[0].task.experiment}-{part.slug}"
-        telling.compared(
-            compare_lines(name, part.title, by_method(part.results), [group], ours=(), cost=None, notes=more)
-        )
+        telling.compared(compare_lines(name, part.title, by_method(part.results), [group], ours=(), notes=more))
     return telling.told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtemo.evaluation.study.report import names, runs
-from rtemo.evaluation.study.report.cells import NOTHING
+from rtemo.evaluation.study.report.cells import BALANCED, NOTHING
 from rtemo.evaluation.study.report.content import Cell, Column, Row, Table
 from rtemo.evaluation.study.report.sections.common import Told
 from rtemo.evaluation.study.task import Result
@@ -21,14 +21,19 @@ def table1(results: Sequence[Result]) -> Told:
     for part in runs.parts(results):
         result = part.results[-1]
         cells = [Cell(part.title)] + [_count(result, name) for name in COUNTS]
-        rows.append(Row((*cells, _dims(result))))
+        rows.append(Row((*cells, _neighbours(result), _dims(result))))
     columns = (
         Column("data set", number=False),
         *(Column(f"{name} (paper)" if name in PRINTED else name) for name in COUNTS),
+        Column("neighbour agrees, %"),
         Column("features of each view (paper)", number=False),
     )
-    note = "In brackets what the paper prints: = the same; ≠ another number. No bracket: the paper does not have it."
-    return Told((Table("table1", "Data sets", columns, tuple(rows), (note,)),))
+    notes = (
+        "In brackets what the paper prints: = the same; ≠ another number. No bracket: the paper does not have it.",
+        "Neighbour agrees: how often the nearest window of another subject, session or trial (whatever a split keeps "
+        "whole) has the same label, mean over classes; standardised features of all views side by side.",
+    )
+    return Told((Table("table1", "Data sets", columns, tuple(rows), notes),))
 
 
 def _count(result: Result, name: str) -> Cell:
@@ -40,6 +45,13 @@ def _count(result: Result, name: str) -> Cell:
         return Cell(NOTHING if paper is None else f"{NOTHING} ({paper:.0f})", values, why)
     text, differs = _beside(ours, paper)
     return Cell(text, values, strong=differs)
+
+
+def _neighbours(result: Result) -> Cell:
+    agree = runs.figure(result, "neighbours")
+    if agree is None:
+        return Cell(NOTHING, {"": None}, result.error or "not given")
+    return Cell(BALANCED.number(agree), {"": agree})
 
 
 def _dims(result: Result) -> Cell:

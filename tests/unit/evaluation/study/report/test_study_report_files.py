@@ -73,11 +73,13 @@ def test_the_summary_says_what_was_run_and_what_came_of_it(tmp_path: Path) -> No
     assert (told["title"], told["runs"], told["failed"], told["seconds"]) == ("A study", 13, 1, 26.0)
     assert (told["seeds"], told["made"]["numpy"], told["datasets"]) == ([0, 1, 2, 3, 4, 5], ["2.1"], {"noneeg": "d"})
     assert told["errors"][0]["error"] == "ValueError: no"
-    (test,) = [t for t in told["tests"] if t["columns"] == "inductive accuracy, %"]
+    (test,) = [t for t in told["tests"] if t["columns"] == "inductive balanced accuracy, %"]
     (other,) = test["others"]
-    assert (other["other"], other["pairs"], other["significant"]) == ("Logistic regression", 6, True)
+    assert (other["other"], other["splits"], other["significant"]) == ("Logistic regression", 6, True)
     assert other["p"] == pytest.approx(2 / 64)
-    assert test["sentence"].startswith("Inductive accuracy: SiMVAE loses to Logistic regression (by 10.0 points")
+    assert test["sentence"].startswith(
+        "Inductive balanced accuracy: SiMVAE loses to Logistic regression (by 10.0 points"
+    )
     assert set(told["files"]["tables"]) == {p.name for p in (tmp_path / "tables").iterdir()}
 
 

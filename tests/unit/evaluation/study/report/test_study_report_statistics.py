@@ -84,7 +84,7 @@ def test_holm_never_claims_what_bonferroni_alone_would_not_bound() -> None:
 def test_only_runs_that_both_have_are_compared() -> None:
     values = {"ours": {1: 0.5, 2: 0.6, 3: 0.7}, "other": {2: 0.5, 3: 0.9, 4: 0.0}, "alone": {9: 1.0}}
     (found,) = compare(values, "ours")
-    assert (found.other, found.pairs) == ("other", 2)
+    assert (found.other, found.splits) == ("other", 2)
     assert found.ahead == pytest.approx((0.1 - 0.2) / 2)
     assert found.behind
     assert not found.leads
@@ -120,10 +120,10 @@ def test_pairs_of_one_split_are_averaged_before_the_splits_are_tested() -> None:
     ours = {(c, s): 0.5 for c in "ab" for s in range(3)}
     less = {("a", 0): 0.1, ("b", 0): 0.3, ("a", 1): -0.1, ("b", 1): 0.2, ("a", 2): 0.1, ("b", 2): 0.2}
     theirs = {pair: 0.5 - less[pair] for pair in ours}
-    (found,) = compare({"ours": ours, "other": theirs}, "ours", block=lambda pair: pair[1])
-    assert (found.pairs, found.blocks) == (6, 3)
-    assert found.p_blocks == pytest.approx(2 / 8)
-    assert found.p == pytest.approx(stats.wilcoxon(list(less.values()), method=stats.PermutationMethod(np.inf)).pvalue)
+    (found,) = compare({"ours": ours, "other": theirs}, "ours", split=lambda pair: pair[1])
+    assert found.splits == 3
+    assert found.p == pytest.approx(stats.wilcoxon([0.2, 0.05, 0.15]).pvalue) == pytest.approx(2 / 8)
+    assert found.ahead == pytest.approx(0.4 / 3)
 
 
 def test_a_method_without_runs_is_compared_with_nobody() -> None:

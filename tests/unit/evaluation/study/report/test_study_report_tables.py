@@ -33,7 +33,7 @@ def cell(table: Table, title: str, column: str, group: str = "") -> Cell:
 def few(
     method: str, accuracies: Sequence[float], labels: str = "all", seconds: float = 2.0, **kwargs: object
 ) -> list[Result]:
-    """Runs of Table 2."""
+    """Runs of Table 2; their balanced accuracy, which the honest protocol shows, is two points lower."""
     settings = {"protocol": "honest", "labels": labels, **kwargs}
     return [
         made.result("table2", method, seed, made.scored(a, seconds), **settings)  # type: ignore[arg-type]
@@ -41,22 +41,30 @@ def few(
     ]
 
 
-INDUCTIVE = "inductive accuracy, %"
+INDUCTIVE = "inductive balanced accuracy, %"
 
 
 def test_a_cell_is_the_mean_and_the_sd_over_runs() -> None:
     table = tables(SECTIONS["table2"](few("simvae", [0.70, 0.80, 0.90])))["table2-noneeg-honest-accuracy"]
     found = cell(table, "SiMVAE", "all", INDUCTIVE)
-    assert found.text == "80.0 ± 10.0"
-    assert found.values["mean"] == pytest.approx(0.8)
+    assert found.text == "78.0 ± 10.0"
+    assert found.values["mean"] == pytest.approx(0.78)
     assert found.values["SD"] == pytest.approx(0.1)
     assert found.values["runs"] == 3
-    assert cell(table, "SiMVAE", "all", "transductive accuracy, %").text == "81.0 ± 10.0"
+    assert cell(table, "SiMVAE", "all", "transductive balanced accuracy, %").text == "79.0 ± 10.0"
+
+
+def test_the_papers_protocol_shows_accuracy_and_the_other_one_beside() -> None:
+    found = tables(SECTIONS["table2"](few("simvae", [0.7], "3%", protocol="paper")))
+    assert cell(found["table2-noneeg-paper-accuracy"], "SiMVAE", "3%", "inductive accuracy, %").text == "70.0"
+    assert cell(found["table2-noneeg-paper-quality"], "SiMVAE", "3%", "balanced accuracy, %").text == "68.0"
+    found = tables(SECTIONS["table2"](few("simvae", [0.7])))
+    assert cell(found["table2-noneeg-honest-quality"], "SiMVAE", "all", "accuracy, %").text == "70.0"
 
 
 def test_one_seed_has_no_sd() -> None:
     table = tables(SECTIONS["table2"](few("simvae", [0.7])))["table2-noneeg-honest-accuracy"]
-    assert cell(table, "SiMVAE", "all", INDUCTIVE).text == "70.0"
+    assert cell(table, "SiMVAE", "all", INDUCTIVE).text == "68.0"
 
 
 def test_accuracy_per_second_is_the_ratio_of_the_means() -> None:
@@ -65,8 +73,8 @@ def test_accuracy_per_second_is_the_ratio_of_the_means() -> None:
     found = tables(SECTIONS["table2"](runs))
     cost = found["table2-noneeg-honest-cost"]
     assert cell(cost, "Logistic regression", "all", "training, s").text == "2.00 ± 1.41"
-    assert cell(cost, "Logistic regression", "all", "inductive accuracy / training s").text == "0.350"
-    assert cell(found["table2-noneeg-honest-accuracy"], "Logistic regression", "accuracy / s").text == "0.350"
+    assert cell(cost, "Logistic regression", "all", "inductive balanced accuracy / training s").text == "0.340"
+    assert cell(found["table2-noneeg-honest-accuracy"], "Logistic regression", "accuracy / s").text == "0.340"
 
 
 def test_methods_stand_under_their_kind_in_the_order_of_the_registry() -> None:
@@ -107,7 +115,7 @@ def test_what_failed_is_a_dash_with_its_reason_and_a_part_is_counted() -> None:
     ]
     failed, part = (cell(table, name, "all", INDUCTIVE) for name in ("Logistic regression", "SVM"))
     assert (failed.text, failed.note) == ("-", "3 of 3 runs: ValueError: no")
-    assert (part.text, part.note) == ("55.0 ± 7.1 (2)", "1 of 3 runs: MemoryError")
+    assert (part.text, part.note) == ("53.0 ± 7.1 (2)", "1 of 3 runs: MemoryError")
     assert table.footnotes()["1 of 3 runs: MemoryError"] == "a"
 
 
@@ -117,7 +125,7 @@ def test_where_all_windows_have_labels_the_transductive_cell_says_so() -> None:
         "table2", "lr", 0, figures | {"transductive.complete.windows": 0.0}, protocol="honest", labels="all"
     )
     table = tables(SECTIONS["table2"]([run]))["table2-noneeg-honest-accuracy"]
-    found = cell(table, "Logistic regression", "all", "transductive accuracy, %")
+    found = cell(table, "Logistic regression", "all", "transductive balanced accuracy, %")
     assert (found.text, found.note) == ("-", "1 of 1 runs: there are no such windows")
 
 
@@ -134,9 +142,9 @@ def test_runs_that_were_trained_otherwise_or_on_other_data_are_never_averaged() 
     found = [t for t in tables(SECTIONS["table2"](runs)).values() if t.name.endswith("accuracy")]
     texts = {table.caption: cell(table, "Logistic regression", "all", INDUCTIVE).text for table in found}
     assert texts == {
-        "Non-EEG (content d), honest protocol: accuracy": "50.0",
-        "Non-EEG (content d), honest protocol, steps 50: accuracy": "90.0",
-        "Non-EEG (content another), honest protocol: accuracy": "70.0",
+        "Non-EEG (content d), honest protocol: balanced accuracy": "48.0",
+        "Non-EEG (content d), honest protocol, steps 50: balanced accuracy": "88.0",
+        "Non-EEG (content another), honest protocol: balanced accuracy": "68.0",
     }
 
 
@@ -162,11 +170,11 @@ def test_all_data_sets_stand_side_by_side_and_are_tested_together() -> None:
     ]
     told = SECTIONS["table2"](runs)
     table = tables(told)["table2-overview-honest"]
-    assert cell(table, "SiMVAE", "EEG, mental arithmetic").text == "71.0"
+    assert cell(table, "SiMVAE", "EEG, mental arithmetic").text == "69.0"
     (test,) = [t for t in told.tests if "all data sets" in t.group and t.subject == "SiMVAE"]
-    assert test.comparisons[0].pairs == 12
-    assert test.comparisons[0].p == pytest.approx(2 / 2**12)
-    assert test.comparisons[0].blocks == 6
+    # Three seeds of two sets; two numbers of labels of a split are no more evidence than one.
+    assert test.comparisons[0].splits == 6
+    assert test.comparisons[0].p == pytest.approx(2 / 2**6)
 
 
 def test_table_1_marks_what_differs_from_the_paper() -> None:
@@ -183,15 +191,13 @@ def test_a_model_of_one_view_stands_where_only_that_view_is_left() -> None:
     table = tables(told)["missing-test-noneeg-honest-all-either-0.0"]
     alone = made.level(str({"method": "lr", "views": "bio"}), 0.0, 0)
     name = "Logistic regression, bio alone"
-    assert cell(table, name, "without eeg").values["mean"] == pytest.approx(alone)
+    assert cell(table, name, "without eeg").values["mean"] == pytest.approx(alone - 0.02)
     assert cell(table, name, "without bio").note == "was made for another view"
     assert cell(table, name, "all views").note == "sees one view only"
-    with_a_view_missing = [t for t in told.tests if t.group == "accuracy with a view missing, %"]
+    with_a_view_missing = [t for t in told.tests if t.group == "balanced accuracy with a view missing, %"]
     assert {t.subject for t in with_a_view_missing} == {"SiMVAE", "SMVAE"}
-    pairs = {t.titles[c.other]: c.pairs for t in with_a_view_missing for c in t.comparisons}
-    assert pairs[name] == 1
-    assert pairs["SiMVAE (jensen bound)"] == 2
-    assert pairs["Mean + SMVAE"] == 2
+    compared = {t.titles[c.other] for t in with_a_view_missing for c in t.comparisons}
+    assert {name, "SiMVAE (jensen bound)", "Mean + SMVAE"} <= compared
 
 
 def test_a_model_of_one_of_three_views_is_compared_nowhere() -> None:
@@ -284,5 +290,5 @@ def test_run_time_is_summed_and_averaged_by_method() -> None:
         "4.00 s",
         "2.00",
         "0.500",
-        "1.20",
+        "1.16",
     ]

@@ -30,6 +30,14 @@ def test_a_loss_beyond_chance_is_said_with_its_size_and_p() -> None:
     )
 
 
+def test_a_lead_by_mean_alone_is_said_as_such() -> None:
+    test = contest({"A": [x - 0.02 for x in BASE[:5]]}, BASE[:5])
+    assert sentence(test) == (
+        "Accuracy: SiMVAE loses to none of the 1 others, not even by mean; it is ahead of 1 of 1 by mean, not "
+        "significantly."
+    )
+
+
 def test_a_loss_by_mean_alone_is_said_as_such() -> None:
     mixed = [x + (0.03 if k % 2 else -0.02) for k, x in enumerate(BASE)]
     assert "is behind by mean, not significantly: A (by 0.5 points" in sentence(contest({"A": mixed}, BASE))
@@ -51,29 +59,23 @@ def test_where_small_is_good_a_large_value_loses() -> None:
     assert "loses to A (by 2.0 points" in sentence(contest({"A": [x - 0.02 for x in BASE]}, BASE, ECE))
 
 
-def compared(pairs: int, others: int, columns: int = 1) -> list[Comparison]:
-    """Others against which every pair is lost; pairs of so many columns share a split."""
-    values = {"ours": dict.fromkeys(range(pairs), 0.5)}
-    values |= {str(n): {k: 0.6 + 0.01 * k for k in range(pairs)} for n in range(others)}
-    return compare(values, "ours", block=lambda pair: pair // columns)
+def compared(splits: int, others: int, columns: int = 1) -> list[Comparison]:
+    """Others against which every run is lost; so many runs share a split."""
+    runs = range(splits * columns)
+    values = {"ours": dict.fromkeys(runs, 0.5)}
+    values |= {str(n): {k: 0.6 + 0.01 * k for k in runs} for n in range(others)}
+    return compare(values, "ours", split=lambda pair: pair // columns)
 
 
-def test_five_pairs_can_prove_nothing_and_the_report_says_so() -> None:
-    assert power(compared(5, 1)) == (
-        "5 pairs: no p can be smaller than 2 × 2^-5 = 0.062 (0.062 after Holm over 1); no difference, however large, "
-        "can be significant at 0.05 here: more runs are needed."
+@pytest.mark.parametrize("columns", [1, 4])
+def test_five_splits_can_prove_nothing_however_many_columns_and_the_report_says_so(columns: int) -> None:
+    assert power(compared(5, 1, columns)) == (
+        "5 splits: no p can be smaller than 2 × 2^-5 = 0.062 (0.062 after Holm over 1); no difference, however large, "
+        "can be significant at 0.05 here: more seeds are needed."
     )
-    assert power(compared(6, 1)) == "6 pairs: no p can be smaller than 2 × 2^-6 = 0.031 (0.031 after Holm over 1)."
-    assert "more runs are needed" in power(compared(6, 2))
-
-
-def test_significance_that_rests_on_columns_of_the_same_splits_is_called_so() -> None:
-    assert power(compared(8, 3, columns=4)) == (
-        "8 pairs of 2 splits: no p can be smaller than 2 × 2^-8 = 0.0078 (0.023 after Holm over 3); from "
-        "the splits alone, columns averaged, no p could be smaller than 0.5, so that what is called significant here "
-        "rests on columns that share their test windows: more runs are needed."
-    )
-    assert "splits alone" not in power(compared(24, 3, columns=4))
+    assert power(compared(6, 1)) == "6 splits: no p can be smaller than 2 × 2^-6 = 0.031 (0.031 after Holm over 1)."
+    assert "more seeds are needed" in power(compared(6, 2))
+    assert [c.p for c in compared(5, 1, columns)] == [2 / 32]
 
 
 def test_five_runs_that_all_lose_are_not_called_significant() -> None:
@@ -92,19 +94,19 @@ def test_sentences_of_both_stand_below_the_table_of_a_study() -> None:
     runs = [
         made.result("table2", method, seed, made.scored(a + 0.001 * seed), protocol="honest", labels=labels)
         for method, a in accuracy.items()
-        for seed in range(5)
+        for seed in range(8)
         for labels in ("1 trial", "all")
     ]
     told = SECTIONS["table2"](runs)
     lines = [line for block in told.blocks if hasattr(block, "lines") for line in block.lines]
-    # Ten pairs a comparison, two of them: 2 x 2 / 1024.
+    # Eight splits a comparison, two of them: 2 x 2 / 256.
     assert lines[0] == (
-        "Inductive accuracy: SiMVAE loses to Logistic regression (by 10.0 points, p = 0.004); it is significantly "
-        "better than 1 of 2."
+        "Inductive balanced accuracy: SiMVAE loses to Logistic regression (by 10.0 points, p = 0.016); it is "
+        "significantly better than 1 of 2."
     )
     assert lines[1] == (
-        "Inductive accuracy: SMVAE loses to Logistic regression (by 20.0 points, p = 0.004) and SiMVAE (by 10.0 "
-        "points, p = 0.004)."
+        "Inductive balanced accuracy: SMVAE loses to Logistic regression (by 20.0 points, p = 0.016) and SiMVAE (by "
+        "10.0 points, p = 0.016)."
     )
 
 
