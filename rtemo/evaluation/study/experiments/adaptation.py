@@ -70,9 +70,12 @@ class Adaptation(Experiment):
             predict = self._predictor(mode, model, data, whole.sessions[parts.train], task.seed, device)
             said = np.stack([predict({view: x[row] for view, x in views.items()}) for row in rows])
             found = score(whole.labels[rows], said)
-            figures[f"session.{number}.accuracy"] = found.balanced_accuracy
+            figures[f"session.{number}.balanced_accuracy"] = found.balanced_accuracy
             gained.append(found.balanced_accuracy)
-        figures["mean.accuracy"], figures["worst.accuracy"] = float(np.mean(gained)), float(np.min(gained))
+        figures["mean.balanced_accuracy"], figures["worst.balanced_accuracy"] = (
+            float(np.mean(gained)),
+            float(np.min(gained)),
+        )
         return Result(task, figures)
 
     def _predictor(

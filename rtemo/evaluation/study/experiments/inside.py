@@ -9,6 +9,7 @@ import numpy as np
 
 from rtemo.evaluation.baselines.base import split_views
 from rtemo.evaluation.datasets.base import Dataset, Floats
+from rtemo.evaluation.metrics import score
 from rtemo.evaluation.protocols import Split, split
 from rtemo.evaluation.study.experiments.base import (
     FEW,
@@ -133,7 +134,8 @@ class Contributions(Experiment):
     title = "Contributions against permutation importance"
     description = (
         "Mean contribution of each view (Shapley value for the winning class, by masking views) on test windows, the "
-        "accuracy lost when the view's windows are shuffled among themselves, and its posterior weight; all labels."
+        "balanced accuracy lost when the view's windows are shuffled among themselves, and its posterior weight; all "
+        "labels."
     )
     shuffles = 10
 
@@ -151,12 +153,12 @@ class Contributions(Experiment):
         parts = split(whole, protocol_of(task), str(task.settings["labels"]), task.seed)
         trained = train_on(whole, parts, recipe_of(task, device), task.seed)
         X, truth = trained.matrix[parts.test], whole.labels[parts.test]
-        right = float((trained.probabilities(X).argmax(axis=1) == truth).mean())
+        right = score(truth, trained.probabilities(X)).balanced_accuracy
         figures = scores_of(trained, whole, parts) | say_of_views(trained, X)
         rng = np.random.default_rng([task.seed, 7])
         for place, view in enumerate(trained.views):
             shuffled = [
-                float((trained.probabilities(other).argmax(axis=1) == truth).mean())
+                score(truth, trained.probabilities(other)).balanced_accuracy
                 for other in _shuffled(X, trained.dims, place, self.shuffles, rng)
             ]
             figures[f"permutation.{view}"] = right - float(np.mean(shuffled))

@@ -220,7 +220,7 @@ def _notes(usual: int, tests: Sequence[Contest], *, spread: bool) -> list[str]:
 
 
 HOW_TO_READ = (
-    "“Better by”: mean difference of paired runs, above 0 where the named method is the better one; p: Wilcoxon "
+    "“Better by”: mean difference over splits, above 0 where the named method is the better one; p: Wilcoxon "
     "signed-rank test over splits (data set and seed), two-sided and exact, Holm-corrected over the other rows of the "
     "table. Where a test spans several columns, the differences of a split are averaged first: its runs share windows.",
     "“Accuracy / s”: mean accuracy (0 to 1; balanced in the honest protocol) on test windows with all views, divided "

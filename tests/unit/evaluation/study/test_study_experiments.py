@@ -185,10 +185,10 @@ def test_sessions_are_streamed_in_order(mode):
     drifted = small_set(subjects=2, sessions=2, windows=12)
     task = next(t for t in EXPERIMENTS["adaptation"].tasks(drifted, QUICK) if t.settings["mode"] == mode)
     found = EXPERIMENTS["adaptation"].run(task, drifted).figures
-    sessions = [found["session.0.accuracy"], found["session.1.accuracy"]]
-    assert "session.2.accuracy" not in found
-    assert found["mean.accuracy"] == pytest.approx(np.mean(sessions))
-    assert found["worst.accuracy"] == min(sessions)
+    sessions = [found["session.0.balanced_accuracy"], found["session.1.balanced_accuracy"]]
+    assert "session.2.balanced_accuracy" not in found
+    assert found["mean.balanced_accuracy"] == pytest.approx(np.mean(sessions))
+    assert found["worst.balanced_accuracy"] == min(sessions)
     assert min(sessions) > 1 / 3
 
 

@@ -15,7 +15,7 @@ from rtemo.evaluation.study.task import Result
 
 BALANCED = Metric("balanced accuracy, %", "balanced accuracy")
 FROZEN = "frozen"
-MEAN = "mean.accuracy"
+MEAN = "mean.balanced_accuracy"
 
 
 def adaptation(results: Sequence[Result]) -> Told:
@@ -29,7 +29,7 @@ def adaptation(results: Sequence[Result]) -> Told:
 
 def _tell(telling: Telling, part: runs.Part, method: str) -> None:
     modes = runs.grouped(part.results, lambda r: str(runs.setting(r, "mode")), _mode_order)
-    sessions = sorted({int(n) for n in runs.suffixes(part.results, "session.", ".accuracy") if n.isdecimal()})
+    sessions = sorted({int(n) for n in runs.suffixes(part.results, "session.", ".balanced_accuracy") if n.isdecimal()})
     where, slug = f"{part.title}, {names.method_title(method)}", f"{part.slug}-{method}"
     if sessions:
         curves = [
@@ -37,7 +37,7 @@ def _tell(telling: Telling, part: runs.Part, method: str) -> None:
                 "simvae" if mode == "guarded" else "smvae" if mode == "recentre" else mode,
                 names.MODES.get(mode, mode),
                 [float(k + 1) for k in sessions],
-                [runs.mean_of(found, f"session.{k}.accuracy") for k in sessions],
+                [runs.mean_of(found, f"session.{k}.balanced_accuracy") for k in sessions],
             )
             for mode, found in modes.items()
         ]
@@ -97,7 +97,10 @@ def _said(title: str, gain: Comparison) -> str:
 
 def _sessions(result: Result) -> list[float]:
     """Accuracies of the sessions of a run."""
-    found = (runs.figure(result, f"session.{k}.accuracy") for k in runs.suffixes([result], "session.", ".accuracy"))
+    found = (
+        runs.figure(result, f"session.{k}.balanced_accuracy")
+        for k in runs.suffixes([result], "session.", ".balanced_accuracy")
+    )
     return [value for value in found if value is not None]
 
 

@@ -16,7 +16,7 @@ from rtemo.evaluation.study.report.sections.common import Telling, Told
 from rtemo.evaluation.study.report.statistics import summarise
 from rtemo.evaluation.study.task import Result
 
-LOST = Metric("accuracy lost by shuffling, points", "accuracy lost")
+LOST = Metric("balanced accuracy lost by shuffling, points", "balanced accuracy lost")
 SAYS = {
     "permutation": LOST,
     "contribution": Metric("contribution", "contribution", percent=False),
@@ -29,11 +29,14 @@ def contributions(results: Sequence[Result]) -> Told:
     telling = Telling()
     whole = runs.parts(results)
     panels = [
-        Points(SAYS[says].title, _points(whole, says), "accuracy lost when the view is shuffled", SAYS[says].title)
+        Points(SAYS[says].title, _points(whole, says), LOST.noun + " when the view is shuffled", SAYS[says].title)
         for says in ("contribution", "weight")
     ]
     if any(panel.points for panel in panels):
-        caption = "What a view is said to matter against the accuracy that is lost without it; one point a run and view"
+        caption = (
+            "What a view is said to matter against the balanced accuracy that is lost without it; one point a run and "
+            "view"
+        )
         telling.add(Picture("contributions", caption, caption, scatter(panels)))
     rows = []
     for part in whole:
@@ -48,12 +51,18 @@ def contributions(results: Sequence[Result]) -> Told:
         Column("weight", "same first view"),
     )
     note = (
-        "Rank agreement: Kendall's τ between the order of the views by contribution (or weight) and by accuracy lost, "
-        "mean over runs; with two views it is +1 or -1 in a run. Same first view: in how many runs both name the same "
+        "Rank agreement: Kendall's τ between the order of the views by contribution (or weight) and by balanced accuracy "
+        "lost, mean over runs; with two views it is +1 or -1 in a run. Same first view: in how many runs both name the same "
         "view as the most important."
     )
     telling.add(
-        Table("contributions", "Contribution, weight and accuracy lost of each view", columns, tuple(rows), (note,))
+        Table(
+            "contributions",
+            "Contribution, weight and balanced accuracy lost of each view",
+            columns,
+            tuple(rows),
+            (note,),
+        )
     )
     return telling.told
 

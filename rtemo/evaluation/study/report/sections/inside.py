@@ -172,7 +172,14 @@ def figure6(results: Sequence[Result]) -> Told:
                     [runs.mean_of([r for r in some if runs.setting(r, "c2") == v], test) for v in c2]
                     for some in by_c1.values()
                 ]
-                panels.append(Heat(title, [str(v) for v in by_c1], [str(v) for v in c2], cells))
+                panels.append(
+                    Heat(
+                        ", ".join(filter(None, (title, accuracy.metric.noun))),
+                        [str(v) for v in by_c1],
+                        [str(v) for v in c2],
+                        cells,
+                    )
+                )
                 group = Group(f"{what}, %", accuracy.metric, shown, tested=False)
                 name, caption = f"figure6-{part.slug}", f"{part.title}: {what} by c1 and c2"
                 telling.compared(compare_lines(name, caption, lines, [group], ours=(), cost=test, first="c1"))

@@ -240,9 +240,10 @@ def adaptation(seeds: int = 3, dataset: str = "noneeg") -> list[Result]:
     for seed in range(seeds):
         for mode, gain in (("frozen", 0.0), ("running-z", -0.1), ("recentre", 0.04), ("guarded", 0.06)):
             found: dict[str, float | None] = {
-                f"session.{k}.accuracy": 0.7 - 0.02 * k + gain * k / 6 + 0.02 * chance(seed, k, mode) for k in range(8)
+                f"session.{k}.balanced_accuracy": 0.7 - 0.02 * k + gain * k / 6 + 0.02 * chance(seed, k, mode)
+                for k in range(8)
             }
-            found["mean.accuracy"] = float(np.mean([v for v in found.values() if v is not None]))
+            found["mean.balanced_accuracy"] = float(np.mean([v for v in found.values() if v is not None]))
             out.append(result("adaptation", "simvae", seed, found, dataset=dataset, mode=mode))
     return out
 

@@ -126,5 +126,23 @@ def test_pairs_of_one_split_are_averaged_before_the_splits_are_tested() -> None:
     assert found.ahead == pytest.approx(0.4 / 3)
 
 
+def test_more_columns_of_the_same_splits_do_not_make_p_smaller() -> None:
+    # Five splits that all win are 2 / 32 in any number of columns. Were each counted, four would give 2 / 2^20.
+    for columns in (1, 2, 4):
+        pairs = [(column, seed) for column in range(columns) for seed in range(5)]
+        values = {"ours": dict.fromkeys(pairs, 0.5), "other": {(c, s): 0.4 - 0.01 * s - 0.001 * c for c, s in pairs}}
+        (found,) = compare(values, "ours", split=lambda pair: pair[1])
+        assert (found.splits, found.p, found.significant) == (5, 2 / 32, False)
+        (counted,) = compare(values, "ours")
+        assert (counted.splits, counted.p) == (5 * columns, 2 / 2 ** (5 * columns))
+
+
+def test_a_split_weighs_the_same_however_many_columns_it_has() -> None:
+    # Seed 0 has three columns, seed 1 one: (.1 + .3) / 2, and not (.1 + .1 + .1 + .3) / 4.
+    pairs = {("a", 0): 0.1, ("b", 0): 0.1, ("c", 0): 0.1, ("a", 1): 0.3}
+    (found,) = compare({"ours": pairs, "other": dict.fromkeys(pairs, 0.0)}, "ours", split=lambda pair: pair[1])
+    assert found.ahead == pytest.approx(0.2)
+
+
 def test_a_method_without_runs_is_compared_with_nobody() -> None:
     assert compare({"other": {1: 0.3}}, "ours") == []

@@ -220,7 +220,11 @@ def test_gains_over_sessions_are_paired_with_the_frozen_model() -> None:
             "adaptation",
             "simvae",
             seed,
-            {"session.0.accuracy": a, "session.1.accuracy": a + 0.2, "mean.accuracy": a + 0.1},
+            {
+                "session.0.balanced_accuracy": a,
+                "session.1.balanced_accuracy": a + 0.2,
+                "mean.balanced_accuracy": a + 0.1,
+            },
             mode=mode,
         )
         for mode, found in {"frozen": (0.5, 0.6), "guarded": (0.55, 0.67), "running-z": (0.4, 0.4)}.items()
