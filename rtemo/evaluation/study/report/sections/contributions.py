@@ -51,9 +51,9 @@ def contributions(results: Sequence[Result]) -> Told:
         Column("weight", "same first view"),
     )
     note = (
-        "Rank agreement: Kendall's τ between the order of the views by contribution (or weight) and by balanced accuracy "
-        "lost, mean over runs; with two views it is +1 or -1 in a run. Same first view: in how many runs both name the same "
-        "view as the most important."
+        "Rank agreement: Kendall's τ between the order of the views by contribution (or weight) and by balanced "
+        "accuracy lost, mean over runs; with two views it is +1 or -1 in a run. Same first view: in how many runs both "
+        "name the same view as the most important."
     )
     telling.add(
         Table(
