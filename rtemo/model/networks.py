@@ -183,6 +183,10 @@ class Imputer(nn.Module):
             mean = torch.addmm(mean, inputs, self.skip)
         return Normal(mean, bound_log_var(raw, *self._std))
 
+    def squared_weights(self) -> Tensor:
+        """Sum of squares of the weights, biases left out."""
+        return _squared(self.first, self.second, self.head, self.skip)
+
 
 class Classifier(nn.Module):
     """q(y | X) over the concatenated views: logits only (Eq. 4)."""
@@ -212,5 +216,8 @@ class Classifier(nn.Module):
 
     def squared_weights(self) -> Tensor:
         """Sum of squares of the weights, biases left out."""
-        weights = [self.first, self.second, self.head] + ([] if self.skip is None else [self.skip])
-        return torch.cat([weight.flatten() for weight in weights]).square().sum()
+        return _squared(self.first, self.second, self.head, self.skip)
+
+
+def _squared(*weights: Tensor | None) -> Tensor:
+    return torch.cat([weight.flatten() for weight in weights if weight is not None]).square().sum()

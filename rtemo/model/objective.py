@@ -173,6 +173,7 @@ def loss_terms(
     noise: Noise,
     *,
     windows: int,
+    several: int = 0,
     class_weights: Tensor | None = None,
     warm: float = 1.0,
 ) -> LossTerms:
@@ -185,6 +186,8 @@ def loss_terms(
     noise : Noise
     windows : int
         In the training set, N: what the prior of the weights is divided by.
+    several : int
+        Of these, windows with several views: what the prior of psi is divided by. 0 leaves that prior out.
     class_weights : Tensor, shape (K,), optional
         Of the classification loss.
     warm : float
@@ -235,6 +238,8 @@ def loss_terms(
     weight_prior = -(settings.a0 - 1) / windows * model.log_weights().sum()
     decay = settings.weight_decay / 2
     weight_decay = decay * model.classifier.squared_weights() if decay else zero
+    if model.imputer is not None and settings.imputer_decay and several:
+        weight_decay = weight_decay + settings.imputer_decay / (2 * several) * model.imputer.squared_weights()
     objective = settings.c1 * imputation + settings.c2 * classification + settings.c3 * hidden_classification
     with torch.no_grad():
         parts = torch.stack([bound.class_prior, bound.reconstruction, bound.latent_prior, bound.latent_entropy])

@@ -60,6 +60,10 @@ class SimvaeSettings(BaseModel):
         ``detached``: psi learns from its own loss only; ``elbo``: from the bounds as well (the paper).
     imputer_skip, classifier_skip
         A linear path from input to output beside the hidden layers.
+    imputer_decay
+        Of psi: its weights cost imputer_decay / (2 M) |W|^2, M the training windows with several views, which it learns
+        from (a normal prior of precision ``imputer_decay``). Not in the paper; with few such windows psi would follow
+        noise.
     c1, c2, c3
         Weights of the imputation loss, of the classification loss (c of Eq. 9 and c2 of Eq. 17, as a mean over labelled
         windows), and of the classification loss on windows with views hidden and imputed (not in the paper).
@@ -119,6 +123,7 @@ class SimvaeSettings(BaseModel):
     imputation: Literal["mean", "sample"] = "mean"
     imputer_gradient: Literal["detached", "elbo"] = "detached"
     imputer_skip: bool = True
+    imputer_decay: Weight = 5.0
     classifier_skip: bool = True
     c1: Weight = 1.0
     c2: Weight = 1.0
@@ -172,6 +177,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "imputation": "sample",
         "imputer_gradient": "elbo",
         "imputer_skip": False,
+        "imputer_decay": 0.0,
         "classifier_skip": False,
         "c1": 0.5,
         "c2": 0.5,

@@ -85,6 +85,7 @@ def train(
     weights = flatten(model)
     optimiser = torch.optim.Adam([weights], lr=settings.learning_rate, fused=True)
     sampler = Sampler(known[usable], available[usable], settings, seed)
+    several = int((available[usable].sum(axis=1) > 1).sum())
     windows = Windows(x[usable], available[usable], known[usable], on)
     validation = Windows(x[held], available[held], data.labels[held], on)
     balance = class_weights(counts, settings).to(on)
@@ -110,6 +111,7 @@ def train(
                 batch,
                 noise,
                 windows=len(known),
+                several=several,
                 class_weights=balance,
                 warm=warm,
             )

@@ -84,9 +84,9 @@ class Logistic(MultiViewClassifier):
     dims : sequence of int
     C : float
         Weight of the likelihood against the ridge.
-    front_end : {None, "pca", "cca"}
-        The map, fitted on all training windows, labelled or not: whitened principal components, or canonical
-        directions of the views (MAXVAR where there are more than two).
+    front_end : {None, "pca", "shrunk", "cca"}
+        The map, fitted on all training windows, labelled or not: whitened principal components, those of SiMVAE's
+        default (`rtemo.model.settings`), or canonical directions of the views (MAXVAR where there are more than two).
     pca_size, cca_size : int
         Components a view.
     """
@@ -95,7 +95,7 @@ class Logistic(MultiViewClassifier):
         self,
         dims: Sequence[int] = (),
         C: float = 0.1,
-        front_end: Literal["pca", "cca"] | None = None,
+        front_end: Literal["pca", "shrunk", "cca"] | None = None,
         pca_size: int = 15,
         cca_size: int = 8,
     ) -> None:

@@ -61,12 +61,30 @@ class Method:
 C = tuple({"C": c} for c in (0.1, 1.0, 10.0, 0.01))
 NEIGHBOURS = tuple({"neighbours": n} for n in (10, 5, 20))
 WEIGHTS = tuple({"weight": w} for w in (0.5, 0.1, 1.0))
+SHRUNK: tuple[dict[str, Any], ...] = ({}, {"pca_size": 40}, {"pca_size": 80}, {"C": 1.0})
 COMPONENTS = ({}, *({"settings": {"pca_size": n}} for n in (40, 80, 10)))
+
+PRINTED = {
+    "preset": "paper",
+    "learning_rate": 2e-3,
+    "refit": False,
+    "settings": {"batch_size": 128, "cool_down": 0.3, "gradient_clip": 20.0, "validation_fraction": 0.0},
+}
+"""The objective and the blind batches of Du et al. 2018. All else is as in the other nets (`baselines.networks`, whose
+constants are not imported, for torch would come with them)."""
 
 METHODS: dict[str, Method] = {
     "svm": Method("SVM", "supervised", "linear", "Svm", {}, C),
     "lr": Method("Logistic regression", "supervised", "linear", "Logistic", {}, C),
     "pca-lr": Method("PCA + logistic regression", "semi-supervised", "linear", "Logistic", {"front_end": "pca"}, C),
+    "shrunk-lr": Method(
+        "Front end of SiMVAE + logistic regression",
+        "semi-supervised",
+        "linear",
+        "Logistic",
+        {"front_end": "shrunk", "pca_size": 20},
+        SHRUNK,
+    ),
     "cca-lr": Method("CCA + logistic regression", "semi-supervised", "linear", "Logistic", {"front_end": "cca"}, C),
     "lda": Method("Shrinkage LDA", "supervised", "linear", "ShrinkageLda"),
     "net": Method("Labels-only net", "supervised", "simvae", "LabelsOnlyNet", {}, COMPONENTS),
@@ -85,8 +103,8 @@ METHODS: dict[str, Method] = {
     "m2": Method("M2, views side by side", "semi-supervised", "m2", "M2", {}, WEIGHTS),
     "sdgm": Method("SDGM", "semi-supervised", "sdgm", "Sdgm", {}, WEIGHTS),
     "sdgm+": Method("SDGM+", "semi-supervised", "sdgm_plus", "SdgmPlus", {}, WEIGHTS),
-    "smvae-paper": Method("SMVAE (as printed)", "semi-supervised", "simvae", "Smvae", {"preset": "paper"}, WEIGHTS),
-    "simvae-paper": Method("SiMVAE (as printed)", "semi-supervised", "simvae", "SiMvae", {"preset": "paper"}, WEIGHTS),
+    "smvae-paper": Method("SMVAE, objective as printed", "semi-supervised", "simvae", "Smvae", PRINTED, WEIGHTS),
+    "simvae-paper": Method("SiMVAE, objective as printed", "semi-supervised", "simvae", "SiMvae", PRINTED, WEIGHTS),
     "smvae": Method("SMVAE", "semi-supervised", "simvae", "Smvae", {}, COMPONENTS),
     "simvae": Method("SiMVAE", "semi-supervised", "simvae", "SiMvae", {}, COMPONENTS),
 }

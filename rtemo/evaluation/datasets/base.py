@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,20 @@ class Dataset:
         for what in ("subjects", "sessions", "trials"):
             if getattr(self, what).shape != (windows,):
                 raise RecordingError(f"data set {self.name}: expected one of {what} for each of {windows} windows.")
+        if self.unit not in get_args(Unit):
+            raise RecordingError(
+                f"data set {self.name}: unit {self.unit!r} is unknown.", cure=f"Use one of {', '.join(get_args(Unit))}."
+            )
+        if self.standardise not in ("training", "session"):
+            raise RecordingError(
+                f"data set {self.name}: standardise = {self.standardise!r}, expected 'training' or 'session'."
+            )
+        if self.paper_train is not None and self.paper_train.shape != (windows,):
+            raise RecordingError(f"data set {self.name}: expected paper_train for each of {windows} windows.")
+        for inner, outer in (("trials", "sessions"), ("sessions", "subjects")):
+            pairs = np.unique(np.stack([getattr(self, inner), getattr(self, outer)]), axis=1)
+            if len(np.unique(pairs[0])) < pairs.shape[1]:
+                raise RecordingError(f"data set {self.name}: {inner} that lie in several {outer}.")
         if windows and not -1 <= self.labels.min() <= self.labels.max() < len(self.class_names):
             raise RecordingError(
                 f"data set {self.name}: labels from {self.labels.min()} to {self.labels.max()}, "
@@ -98,8 +112,12 @@ class Dataset:
     @property
     def units(self) -> Ints:
         """What a split that does not leak keeps whole, (windows,): windows with the same number stay together."""
-        of = {"subject": self.subjects, "session": self.sessions, "trial": self.trials}
-        return of.get(self.unit, np.arange(len(self)))
+        return {
+            "subject": self.subjects,
+            "session": self.sessions,
+            "trial": self.trials,
+            "window": np.arange(len(self)),
+        }[self.unit]
 
     @cached_property
     def digest(self) -> str:

@@ -18,10 +18,14 @@ class ImputerInfo:
     module: str
     name: str
 
-    def make(self, dims: Sequence[int], random_state: int) -> ViewImputer:
-        """An imputer for views of so many features."""
+    def make(
+        self, dims: Sequence[int], random_state: int, *, steps: int | None = None, device: str = "cpu"
+    ) -> ViewImputer:
+        """An imputer for views of so many features; steps and device for those that train a net."""
         made = getattr(import_module(f"rtemo.evaluation.imputers.{self.module}"), self.name)
-        chosen = {"random_state": random_state} if "random_state" in made().get_params() else {}
+        wished = {"random_state": random_state, "steps": steps, "device": device}
+        known = made().get_params()
+        chosen = {name: value for name, value in wished.items() if name in known and value is not None}
         imputer: ViewImputer = made(dims=tuple(dims), **chosen)
         return imputer
 

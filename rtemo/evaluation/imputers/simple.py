@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from rtemo.evaluation.baselines.base import Bools, seen_views
 from rtemo.evaluation.imputers.base import Floats, ViewImputer
 
+ENOUGH = 10
 ALPHAS = tuple(10.0**k for k in range(-1, 5))
 
 
@@ -107,7 +108,9 @@ class IterativeRidgeImputer(ViewImputer):
     """Each view regressed on the others by ridge, in turn, until what is filled changes no more (chained equations).
 
     The penalty of each regression is chosen by leave-one-out error (`sklearn.linear_model.RidgeCV`). With two views
-    that are never missing together, this is one regression in either direction.
+    this is one regression in either direction, from the windows that have both: those in which one was filled from the
+    other would teach that they tell more of each other than they do. With more views, or fewer than `ENOUGH` such
+    windows, a regression learns from all that have its view, the others filled.
 
     Parameters
     ----------
@@ -130,7 +133,7 @@ class IterativeRidgeImputer(ViewImputer):
         filled = np.where(np.isfinite(X), X, self.means_)
         self.rounds_: list[list[RidgeCV | None]] = []
         for _ in range(self.max_iter):
-            regressions = [self._regression(filled, seen[:, view], view) for view in range(len(self.dims))]
+            regressions = [self._regression(filled, seen, view) for view in range(len(self.dims))]
             before, filled = filled, self._step(filled, seen, regressions)
             self.rounds_.append(regressions)
             change = np.sqrt(np.mean((filled - before) ** 2))
@@ -153,8 +156,10 @@ class IterativeRidgeImputer(ViewImputer):
         columns = np.arange(sum(self.dims))
         return np.asarray(columns[(columns < part.start) | (columns >= part.stop)], dtype=np.int64)
 
-    def _regression(self, filled: Floats, rows: Bools, view: int) -> RidgeCV | None:
-        others = self._others(view)
+    def _regression(self, filled: Floats, seen: Bools, view: int) -> RidgeCV | None:
+        others, rows = self._others(view), seen.all(axis=1)
+        if len(self.dims) > 2 or rows.sum() < ENOUGH:
+            rows = seen[:, view]
         if not len(others) or rows.sum() < 2:
             return None
         return RidgeCV(ALPHAS).fit(filled[np.ix_(rows, others)], filled[rows][:, slices(self.dims)[view]])

@@ -27,11 +27,11 @@ class SimvaeImputer(DeepImputer):
     psi is one net over the views that are there and the mask. No label is looked at. Minimised with
     ``gradient = "detached"``, the model's default, by which psi learns from nothing else (`rtemo.model.objective`)::
 
-        mean over windows of  - sum_{v in o, not s} log N( x^v ; psi_v(x^s) )
+        mean over windows of  - sum_{v in o, not s} log N( x^v ; psi_v(x^s) ),  plus imputer_decay / (2 M) |W|^2
 
-    with o the views of a window, where it has several, and s a random part of them. With ``gradient = "elbo"``, as in
-    the paper, it is c1 times this and the negative bound of the model without labels (Sec. 3.1), for windows of any
-    number of views, the missing ones drawn from psi.
+    with o the views of a window, where it has several, s a random part of them, and M such windows. With
+    ``gradient = "elbo"``, as in the paper, it is c1 times this and the negative bound of the model without labels
+    (Sec. 3.1), for windows of any number of views, the missing ones drawn from psi.
 
     With a front end, the model's default, psi works on its outputs u, ``u = (x - offset) M`` for each view, and a
     missing view is told as ``offset + E[u] M^+``: the least-squares inverse. M spans the leading principal components,
@@ -81,19 +81,23 @@ class SimvaeImputer(DeepImputer):
         rows = seen.any(axis=1)
         self.model_ = Simvae(self.front_end_.dims, 1, settings, seed=self.random_state)
         rng = np.random.default_rng([self.random_state, 5])
+        learnt_from = int((seen.sum(axis=1) > 1).sum())
+        assert self.model_.imputer is not None
+        net, decay = self.model_.imputer, settings.imputer_decay / (2 * max(learnt_from, 1))
 
         def own(x: Tensor, seen: Tensor, batch: Batch) -> Tensor:
             shown = self._some_of(seen, rng)
             psi = self.model_.impute(x, shown)
             hidden = self.model_.by_dim((seen > 0) & ~shown)
             several = (seen.sum(dim=1) > 1).sum().clamp_min(1)
-            return -torch.where(hidden, normal_log_prob(x, *psi), 0.0).sum() / several
+            loss = -torch.where(hidden, normal_log_prob(x, *psi), 0.0).sum() / several
+            return loss + decay * net.squared_weights()
 
         def whole(x: Tensor, seen: Tensor, batch: Batch) -> Tensor:
             no_label = torch.zeros(0, dtype=torch.int64, device=x.device)
             windows = Windows(x, seen > 0, self._some_of(seen, rng), no_label, complete=False)
             noise = Noise(batch.normal(settings.latent), batch.normal(x.shape[1]))
-            return loss_terms(self.model_, windows, noise, windows=int(rows.sum())).total
+            return loss_terms(self.model_, windows, noise, windows=int(rows.sum()), several=learnt_from).total
 
         inputs = self._inputs(self._centred(X[rows], seen[rows]))
         self._train(self.model_, own if self.gradient == "detached" else whole, inputs, seen[rows])

@@ -102,12 +102,13 @@ def run_study(
         with contextlib.closing(backend.run(missing, data)) as outcomes:
             for outcome in outcomes:
                 result = outcome.result
+                # The table first: that a log cannot be written must not cost a result.
+                kept.append(result)
                 if result.error is None:
                     here += 1
                 else:
                     wrong += 1
                     _tell(log, outcome)
-                kept.append(result)
                 left.take(result)
                 on_progress(Progress(len(jobs), here, wrong, left.seconds(backend.workers), result))
         results = tuple(kept.results())

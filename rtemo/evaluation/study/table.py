@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,10 @@ from rtemo.printable import printable
 logger = logging.getLogger(__name__)
 
 RESULTS: Final = "results.jsonl"
+LARGEST: Final = 1e150
+"""Of figures: sums of their squares are still numbers."""
+LARGEST_WHOLE: Final = 2**63
+LONGEST_SETTING: Final = 500
 _BEGINS: Final = b'{"key": "'
 _FOREIGN: Final = "Name another folder, or put the lines back as they were written."
 
@@ -168,7 +171,8 @@ def _plain(value: object) -> Any:
 
 
 def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    """None for what would not be read again; NaN fails the comparison."""
+    return value if abs(value) <= LARGEST else None
 
 
 def _last_of_each(results: Iterable[Result]) -> list[Result]:
@@ -203,7 +207,7 @@ def _result(line: bytes, where: str) -> tuple[str, Result]:
                 _whole(task["seed"]),
             ),
             {name: None if value is None else _number(value) for name, value in _table(values["figures"]).items()},
-            _table(values["arrays"]),
+            _arrays(values["arrays"]),
             _number(values["seconds"]),
             {name: _text(value) for name, value in _table(values["made"]).items()},
             None if values["error"] is None else _text(values["error"]),
@@ -222,27 +226,54 @@ def _text(value: object) -> str:
 
 
 def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_WHOLE:
         raise TypeError(f"a whole number expected, found {value!r:.100}")
     return value
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"a number expected, found {value!r:.100}")
+    # Compared, not converted: a whole number may be too large for a float. NaN fails the comparison.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise TypeError(f"a number up to {LARGEST:g} expected, found {value!r:.100}")
     return float(value)
 
 
 def _setting(value: object) -> str | int | float | bool | None:
-    if value is not None and not isinstance(value, str | int | float | bool):
-        raise TypeError(f"a text or number expected, found {value!r:.100}")
-    return value
+    match value:
+        case None | bool():
+            return value
+        case int():
+            return _whole(value)
+        case float():
+            return _number(value)
+        case str() if len(value) <= LONGEST_SETTING:
+            return value
+    raise TypeError(f"a text of up to {LONGEST_SETTING} letters, or a number, expected, found {value!r:.100}")
 
 
 def _table(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"a table expected, found {value!r:.100}")
+    if any(len(name) > LONGEST_SETTING for name in value):
+        raise ValueError(f"a name longer than {LONGEST_SETTING} letters")
     return value
+
+
+def _arrays(value: object) -> dict[str, Any]:
+    """What pictures are drawn from; its numbers, at any depth, are bounded as figures are."""
+    found = _table(value)
+    waiting = list(found.values())
+    while waiting:
+        match waiting.pop():
+            case list() as inner:
+                waiting += inner
+            case dict() as inner:
+                waiting += _table(inner).values()
+            case None | str() | bool():
+                pass
+            case number:
+                _number(number)
+    return found
 
 
 def _no_number(text: str) -> float:

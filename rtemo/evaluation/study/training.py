@@ -115,7 +115,7 @@ def train_on(dataset: Dataset, parts: Split, recipe: Recipe, seed: int, *, only_
     started = time.perf_counter()
     imputer = None
     if recipe.imputer != "none":
-        imputer = imputer_named(recipe.imputer).make(dims, seed).fit(X)
+        imputer = imputer_named(recipe.imputer).make(dims, seed, steps=recipe.steps, device=recipe.device).fit(X)
         X = imputer.transform(X)
     parameters = {**_offered(method, recipe), **recipe.parameters}
     candidate = choose(method, parameters, dims, X, y, dataset.trials[rows], budget=recipe.tuning, seed=seed)

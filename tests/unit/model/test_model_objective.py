@@ -161,3 +161,17 @@ def test_warm_up_scales_the_prior_of_z_and_the_entropy() -> None:
     cold, warm = (terms_of(model, batch, noise, warm=w) for w in (0.0, 1.0))
     difference = warm.labelled_bound + warm.unlabelled_bound - cold.labelled_bound - cold.unlabelled_bound
     assert torch.allclose(difference, warm.latent_prior + warm.latent_entropy)
+
+
+def test_the_weights_of_psi_have_a_normal_prior_which_counts_once_for_all_windows_it_learns_from() -> None:
+    model = random_model(DIMS, 3, small_settings(imputer_decay=3.0, weight_decay=0.0))
+    assert model.imputer is not None
+    batch, noise = make_batch(_features(), OBSERVED, LABELS, SHOWN), draw_noise(model, 6)
+    weights = [value for name, value in model.imputer.named_parameters() if "bias" not in name]
+    negative_log_prior = 3.0 / 2 * sum(float(value.detach().double().square().sum()) for value in weights)
+    for several in (4, 400):
+        found = terms_of(model, batch, noise, several=several)
+        assert found.weight_decay.detach().item() == pytest.approx(negative_log_prior / several)
+    assert (
+        terms_of(model, batch, noise).weight_decay.detach().item() == 0
+    )  # Windows that it does not learn from say nothing.

@@ -101,11 +101,17 @@ def recipe_of(task: Task, device: str) -> Recipe:
         task.method,
         imputer=str(imputer),
         parameters={name: settings[name] for name in ("entropy", "c1", "c2") if name in settings},
-        steps=None if settings.get("steps") is None else int(str(settings["steps"])),
+        steps=steps_of(task),
         tuning=int(str(settings.get("tuning", 1))),
         views=None if view in (None, "both") else (str(view),),
         device=device,
     )
+
+
+def steps_of(task: Task) -> int | None:
+    """Training steps of every net of a task; None where each one's own count."""
+    steps = task.settings.get("steps")
+    return None if steps is None else int(str(steps))
 
 
 def protocol_of(task: Task) -> Protocol:

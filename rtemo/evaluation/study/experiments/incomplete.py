@@ -19,6 +19,7 @@ from rtemo.evaluation.study.experiments.base import (
     protocol_of,
     recipe_of,
     seeds_and_protocols,
+    steps_of,
 )
 from rtemo.evaluation.study.task import Result, Task
 from rtemo.evaluation.study.training import scores_of, train_on
@@ -111,10 +112,9 @@ class Figure4(Experiment):
 
     def run(self, task: Task, dataset: Dataset, *, device: str = "cpu") -> Result:
         """Hide, fill, compare."""
-        del device
         whole = complete(dataset)
         truth, hidden, _ = _hidden(task, whole)
-        filled = imputer_named(task.method).make(whole.dims, task.seed).fit(hidden).transform(hidden)
+        filled = _filled(task, whole, hidden, device)
         gone = np.isnan(hidden)
         return Result(task, imputation_figures(truth[gone], filled[gone]))
 
@@ -128,6 +128,12 @@ def _hidden(task: Task, whole: Dataset) -> tuple[Floats, Floats, Split]:
         for dataset in (whole, given)
     )
     return truth, hidden, parts
+
+
+def _filled(task: Task, whole: Dataset, hidden: Floats, device: str) -> Floats:
+    """What the task's imputer makes of the windows that it learns from."""
+    imputer = imputer_named(task.method).make(whole.dims, task.seed, steps=steps_of(task), device=device)
+    return imputer.fit(hidden).transform(hidden)
 
 
 def imputation_figures(truth: Floats, filled: Floats) -> dict[str, float | None]:
@@ -159,10 +165,9 @@ class Figure5(Experiment):
 
     def run(self, task: Task, dataset: Dataset, *, device: str = "cpu") -> Result:
         """Hide, fill, and keep what was and what was made of it."""
-        del device
         whole = complete(dataset)
         truth, hidden, parts = _hidden(task, whole)
-        filled = imputer_named(task.method).make(whole.dims, task.seed).fit(hidden).transform(hidden)
+        filled = _filled(task, whole, hidden, device)
         view = list(whole.views).index(str(task.settings["missing_view"]))
         gone = np.flatnonzero(np.isnan(split_views(hidden, whole.dims)[view]).all(axis=1))
         spread = gone[np.linspace(0, len(gone) - 1, min(SHOWN_WINDOWS, len(gone))).astype(np.int64)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from rtemo.evaluation.baselines import networks
 from rtemo.evaluation.baselines.base import Floats, Ints, MultiViewClassifier
 from rtemo.evaluation.baselines.registry import method_named
 from rtemo.evaluation.baselines.simvae import LabelsOnlyNet, SiMvae, Smvae
@@ -130,7 +131,11 @@ def test_the_registry_makes_them_as_the_paper_has_them(name: str) -> None:
     settings = made.set_params(steps=1).fit(*_toy()[:2]).trained_.settings
     if name.endswith("paper"):
         assert (settings.entropy, settings.posterior, settings.c2) == ("jensen", "all", 0.5)
-        assert settings.learning_rate == 3e-4
+        assert (settings.batch, settings.front_end, settings.class_weight) == ("uniform", "none", "none")
+        # Trained as the other nets are, and for as long: nothing is held out, and nothing is trained twice.
+        assert (settings.learning_rate, settings.batch_size) == (networks.LEARNING_RATE, networks.BATCH_SIZE)
+        assert (settings.cool_down, settings.gradient_clip) == (networks.COOL_DOWN, networks.GRADIENT_CLIP)
+        assert (settings.refit, settings.validation_fraction) == (False, 0.0)
         assert settings.chain == (name == "simvae-paper")
     if name.startswith("smvae"):
         assert (settings.c1, settings.c3, settings.missing) == (0, 0, "drop")

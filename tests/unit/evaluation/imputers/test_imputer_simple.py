@@ -77,15 +77,19 @@ def test_ridge_reaches_the_conditional_mean_of_a_gaussian():
     assert np.mean(errors) < 0.1 * np.sum((plain - test) ** 2) / len(errors)
 
 
-def test_with_two_views_it_is_one_ridge_regression():
+def test_with_two_views_it_is_one_ridge_regression_either_way():
     from sklearn.linear_model import RidgeCV
 
     truth, _ = windows(missing=0.0)
     X = truth[:, :5].copy()
-    X[150:, 3:] = np.nan
-    regression = RidgeCV([10.0**k for k in range(-1, 5)]).fit(X[:150, :3], X[:150, 3:])
+    X[150:180, 3:] = np.nan
+    X[180:, :3] = np.nan
+    there, here = (RidgeCV([10.0**k for k in range(-1, 5)]) for _ in range(2))
+    there.fit(X[:150, :3], X[:150, 3:])
+    here.fit(X[:150, 3:], X[:150, :3])
     filled = IterativeRidgeImputer((3, 2)).fit(X).transform(X)
-    np.testing.assert_allclose(filled[150:, 3:], regression.predict(X[150:, :3]), rtol=1e-9)
+    np.testing.assert_allclose(filled[150:180, 3:], there.predict(X[150:180, :3]), rtol=1e-9)
+    np.testing.assert_allclose(filled[180:, :3], here.predict(X[180:, 3:]), rtol=1e-9)
 
 
 def test_ridge_agrees_with_the_iterative_imputer_of_scikit_learn():

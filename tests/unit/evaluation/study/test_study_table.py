@@ -162,6 +162,13 @@ def test_a_foreign_file_is_refused_and_stays_as_it_is(path: Path, content: bytes
         ("task", {"experiment": "tiny"}),
         ("task", {**task().to_dict(), "seed": "0"}),
         ("task", {**task().to_dict(), "settings": {"labels": ["2%"]}}),
+        ("figures", {"accuracy": 10**400}),
+        ("figures", {"accuracy": -1.7e308}),
+        ("seconds", 1.7e308),
+        ("arrays", {"original": [[0.5], [{"deep": 1e300}]]}),
+        ("task", {**task().to_dict(), "seed": 10**400}),
+        ("task", {**task().to_dict(), "settings": {"tuning": 10**400}}),
+        ("task", {**task().to_dict(), "settings": {"labels": "9" * 5000}}),
     ],
 )
 def test_a_line_with_a_wrong_value_is_refused_by_its_number(path: Path, name: str, value: object) -> None:
@@ -263,3 +270,11 @@ with ResultTable(sys.argv[1]) as table:
     with ResultTable(path) as table:
         assert {one.task.seed for one in table.results()} >= set(range(told))
         assert len(path.read_bytes().splitlines()) == len(table) >= told
+
+
+def test_figures_too_large_to_be_read_again_are_none(path: Path) -> None:
+    large = Result(task(), {"error": 1e200, "ratio": float("nan"), "r2": -1e100}, {"matrix": [[1e300, 1.0]]})
+    filled(path, large)
+    (found,) = read_results(path)
+    assert dict(found.figures) == {"error": None, "ratio": None, "r2": -1e100}
+    assert found.arrays["matrix"] == [[None, 1.0]]

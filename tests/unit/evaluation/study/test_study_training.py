@@ -10,6 +10,7 @@ from study_sets import small_set
 
 from rtemo.evaluation.baselines.linear import Logistic
 from rtemo.evaluation.baselines.registry import Method
+from rtemo.evaluation.imputers.registry import IMPUTERS
 from rtemo.evaluation.protocols import hide, split, standardised
 from rtemo.evaluation.study.training import Recipe, scores_of, train_on
 from rtemo.evaluation.study.tuning import choose
@@ -92,3 +93,19 @@ def test_nothing_is_chosen_where_a_class_has_a_single_trial():
     y = np.where(parts.labelled, dataset.labels[parts.train], -1)
     X, groups = dataset.matrix[parts.train], dataset.trials[parts.train]
     assert choose(METHOD, {}, dataset.dims, X, y, groups, budget=3, seed=0) == 0
+
+
+@pytest.mark.parametrize("name", sorted(IMPUTERS))
+def test_steps_and_device_reach_every_imputer_that_trains_a_net(name):
+    made = IMPUTERS[name].make((3, 2), 4, steps=7, device="cpu").get_params()
+    nets = {"dccae", "corrnet", "conet", "simvae"}
+    assert made.get("steps") == (7 if name in nets else None)
+    assert made.get("device") == ("cpu" if name in nets else None)
+
+
+def test_an_imputer_of_a_task_trains_as_long_as_its_method():
+    dataset = small_set()
+    parts = split(dataset, "honest", "2 trials", 0)
+    trained = train_on(dataset, parts, Recipe("lr", imputer="corrnet", steps=3), 0)
+    assert trained.imputer is not None
+    assert trained.imputer.get_params()["steps"] == 3
