@@ -16,6 +16,7 @@ from rtemo.evaluation.datasets.base import Floats
 
 NUMBERS = {"double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 MOST_BYTES = 400_000_000
+HEADER, COMPRESSED, CHUNK = 128, 15, 1 << 20
 DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, MatReadError, zlib.error)
 """What SciPy raises on a damaged file."""
 
@@ -32,11 +33,38 @@ def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise RecordingError(f"{path}: expected at most {MOST_BYTES} bytes, found {size}.")
-        return {name: tuple(shape) for name, shape, kind in whosmat(path) if kind in NUMBERS}
+        _refuse_bombs(path)
+        found = whosmat(path)
     except NotImplementedError as error:
         raise RecordingError(f"{path}: expected a MATLAB file of version 5, found another: {error}.") from error
     except DAMAGED as error:
         raise RecordingError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
+    names = [name for name, _, _ in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        # SciPy would look at the one and read the other.
+        raise RecordingError(f"{path}: expected each name once, found {', '.join(twice)[:200]} twice.")
+    return {name: tuple(shape) for name, shape, kind in found if kind in NUMBERS}
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Refuse a file that takes more than `MOST_BYTES` once it is inflated: SciPy would inflate what a tag claims."""
+    total = 0
+    with path.open("rb") as file:
+        header = file.read(HEADER)
+        order = "big" if header[-2:] == b"MI" else "little"
+        while len(tag := file.read(8)) == 8:
+            kind, size = (int.from_bytes(tag[k : k + 4], order) for k in (0, 4))  # type: ignore[arg-type]
+            if kind != COMPRESSED:
+                file.seek(size, 1)
+                continue
+            inflate, left = zlib.decompressobj(), size
+            while left > 0 and (chunk := file.read(min(left, CHUNK))):
+                left -= len(chunk)
+                while chunk:
+                    total += len(inflate.decompress(chunk, CHUNK))
+                    chunk = inflate.unconsumed_tail
+                    if total > MOST_BYTES:
+                        raise RecordingError(f"{path}: takes more than {MOST_BYTES} bytes when it is inflated.")
 
 
 def matrices_in(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str, Floats]:
@@ -70,6 +98,8 @@ def matrices_in(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> d
             raise RecordingError(f"{path}: {name} has {math.prod(found)} numbers.")
     try:
         read = loadmat(path, variable_names=list(expected))
+        if wrong := [name for name in expected if np.iscomplexobj(read[name])]:
+            raise RecordingError(f"{path}: expected real numbers, found complex ones in {', '.join(wrong)}.")
         return {name: np.asarray(read[name], dtype=np.float64) for name in expected}
     except DAMAGED as error:
         raise RecordingError(f"{path}: cannot be read as a MATLAB file: {error}.") from error

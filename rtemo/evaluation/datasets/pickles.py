@@ -34,8 +34,14 @@ STEPS: Final = frozenset({
     "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
     "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
 })
-# fmt: on
 """What a dictionary of arrays is written with; all else makes or finds objects in other ways, or takes back steps."""
+TAKEN_AGAIN: Final = STEPS & {
+    "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "GLOBAL", "STACK_GLOBAL", "REDUCE",
+}
+# fmt: on
+"""What makes something that may be taken from memory: it is on top of the stack then, and no tuple of anything."""
 KINDS: Final = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2"}
 
 
@@ -76,7 +82,7 @@ def arrays_in(path: Path, names: tuple[str, ...], most_bytes: int) -> dict[str, 
                 f"{path}: expected a dictionary with {', '.join(names)}, "
                 f"found {', '.join(sorted(entries))[:200] or type(found).__name__}."
             )
-        return {name: _array(entries[name]) for name in names}
+        return {name: _array(entries[name], most_bytes) for name in names}
     except (
         pickle.UnpicklingError,
         struct.error,
@@ -99,9 +105,10 @@ def _check_steps(content: bytes) -> None:
     """Refuse programs that are long, use what no array needs, or would take memory or time without bound.
 
     The reader makes room for all numbers up to the one that something is remembered under. And a tuple of twice the
-    same tuple of twice the same tuple and so on is small, but takes for ever once it is a key: none is taken twice.
+    same tuple of twice the same tuple and so on is small, but takes for ever once it is a key: only what was remembered
+    as it was made, and is no tuple, is taken twice.
     """
-    tuples: set[int] = set()
+    again: set[int] = set()
     numbers: set[int] = set()
     made = ""
     for count, (step, argument, _) in enumerate(pickletools.genops(content)):
@@ -116,11 +123,10 @@ def _check_steps(content: bytes) -> None:
             if not 0 <= number <= MOST_STEPS:
                 raise pickle.UnpicklingError(f"it remembers under the number {number}")
             numbers.add(number)
-            if made.startswith("TUPLE"):
-                tuples.add(number)
+            (again.add if made in TAKEN_AGAIN else again.discard)(number)
             continue
-        if "GET" in step.name and argument is not None and int(argument) in tuples:
-            raise pickle.UnpicklingError("it takes a tuple twice")
+        if "GET" in step.name and argument is not None and int(argument) not in again:
+            raise pickle.UnpicklingError("it takes a tuple twice, or what may be one")
         made = step.name
 
 
@@ -149,6 +155,15 @@ class _Array:
         self.state = state
 
 
+class _Encoded:
+    """Stands for bytes that are written as a text: encoded once they are wanted, for a text may be named often."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 class _Step:
     """A function that a pickle may call; without attributes, so that a pickle can change nothing about it."""
 
@@ -174,10 +189,10 @@ class _MakeKind(_Step):
 class _Encode(_Step):
     __slots__ = ()
 
-    def __call__(self, text: str, encoding: object) -> bytes:
+    def __call__(self, text: str, encoding: object) -> _Encoded:
         if _text(encoding) != "latin1":
             raise pickle.UnpicklingError(f"it encodes as {encoding!r}")
-        return text.encode("latin1")
+        return _Encoded(_text(text))
 
 
 ALLOWED: Final[dict[tuple[str, str], object]] = {
@@ -212,8 +227,8 @@ def _text(value: object) -> str:
     raise TypeError(f"expected a string, found {type(value).__name__}")
 
 
-def _array(found: object) -> Floats:
-    """The array that a stand-in stands for."""
+def _array(found: object, most_bytes: int) -> Floats:
+    """The array that a stand-in stands for, unless it takes more than so many bytes."""
     if not isinstance(found, _Array) or len(found.state) != 5:
         raise TypeError(f"expected an array, found {type(found).__name__}")
     _, shape, kind, fortran, data = found.state
@@ -222,7 +237,10 @@ def _array(found: object) -> Floats:
     dtype = np.dtype(kind.order.replace("|", "=") + kind.code)
     if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 4:
         raise TypeError(f"expected a shape, found {type(shape).__name__}")
-    content = data.encode("latin1") if isinstance(data, str) else data
+    if math.prod(shape) * 8 > most_bytes:
+        raise ValueError(f"an array of shape {shape} takes more than {most_bytes} bytes")
+    text = data.text if isinstance(data, _Encoded) else data
+    content = text.encode("latin1") if isinstance(text, str) else text
     if not isinstance(content, bytes):
         raise TypeError(f"expected bytes, found {type(data).__name__}")
     if len(content) != math.prod(shape) * dtype.itemsize:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,9 @@ HOSTILE = {
     "twice the same tuple": b"\x80\x02Nq\x00\x85q\x01h\x01h\x01\x86.",
     "twice, remembered again": b"\x80\x02N\x85q\x01q\x02h\x02.",
     "popped": b"\x80\x02N\x85N0q\x01h\x01.",
+    "twice, hidden by what builds nothing": b"\x80\x02N\x85Nbq\x01h\x01\x86.",
+    "twice, hidden by appending nothing": b"\x80\x02N\x85(eq\x01h\x01\x86.",
+    "twice, hidden by setting nothing": b"\x80\x02N\x85(uq\x01h\x01\x86.",
     "no dictionary": pickle.dumps([1, 2]),
     "no arrays": pickle.dumps({"data": 1, "labels": 2}),
     "objects": pickle.dumps({"data": np.array([None]), "labels": np.zeros(1)}, 2),
@@ -135,3 +139,23 @@ def test_a_cut_file_a_large_one_and_one_without_an_entry_are_refused_by_name(tmp
         arrays_in(written(tmp_path, whole), ("data", "marks"), MOST)
     with pytest.raises(RecordingError, match="cannot be read"):
         arrays_in(tmp_path / "none.dat", ("data",), MOST)
+
+
+def test_a_text_that_is_encoded_a_thousand_times_takes_no_memory(tmp_path: Path) -> None:
+    text = b"X" + (200_000).to_bytes(4, "little") + b"a" * 200_000 + b"q\x01"
+    once = b"c_codecs\nencode\nh\x01X\x06\x00\x00\x00latin1\x86R"
+    steps = b"\x80\x02" + text + b"](" + once * 1200 + b"e."
+    tracemalloc.start()
+    with pytest.raises(RecordingError, match="expected a dictionary"):
+        read(tmp_path, steps)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_small_numbers_that_would_grow_past_the_limit_are_refused_before_they_do(tmp_path: Path) -> None:
+    content = pickle.dumps({"data": np.zeros(5000, dtype=np.int8)}, 2)
+    assert (
+        read(tmp_path, pickle.dumps({"data": np.zeros(9, dtype=np.int8), "labels": np.zeros(1)}, 2))["data"].size == 9
+    )
+    with pytest.raises(RecordingError, match="takes more than 30000 bytes"):
+        arrays_in(written(tmp_path, content), ("data",), 30_000)
