@@ -171,7 +171,7 @@ class Smvae(SiMvae):
     """
 
     def _fixed(self) -> dict[str, Any]:
-        return {"chain": False, "missing": "drop", "c1": 0.0, "c3": 0.0, "imputations": 0}
+        return {"chain": False, "missing": "drop", "c1": 0.0, "c3": 0.0, "imputer_decay": 0.0, "imputations": 0}
 
     def _rows(self, X: Floats, y: Ints) -> Bools:
         return np.asarray(seen_views(X, self.dims).all(axis=1))
@@ -191,7 +191,7 @@ class LabelsOnlyNet(Smvae):
     """
 
     def _fixed(self) -> dict[str, Any]:
-        return {"tau": 0.0, "c1": 0.0, "c3": 0.0, "imputations": 0}
+        return {"tau": 0.0, "c1": 0.0, "c3": 0.0, "imputer_decay": 0.0, "imputations": 0}
 
     def _rows(self, X: Floats, y: Ints) -> Bools:
         return np.asarray(y >= 0) & seen_views(X, self.dims).any(axis=1)

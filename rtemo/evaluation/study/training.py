@@ -112,12 +112,14 @@ def train_on(dataset: Dataset, parts: Split, recipe: Recipe, seed: int, *, only_
         whole = np.isfinite(matrix[rows]).all(axis=1)
         rows, labelled = rows[whole], labelled[whole]
     X, y = matrix[rows], np.where(labelled, dataset.labels[rows], UNLABELLED)
-    started = time.perf_counter()
-    imputer = None
-    if recipe.imputer != "none":
-        imputer = imputer_named(recipe.imputer).make(dims, seed, steps=recipe.steps, device=recipe.device).fit(X)
-        X = imputer.transform(X)
+    # Made before the clock starts: the first one imports its module.
     parameters = {**_offered(method, recipe), **recipe.parameters}
+    imputer: ViewImputer | None = None
+    if recipe.imputer != "none":
+        imputer = imputer_named(recipe.imputer).make(dims, seed, steps=recipe.steps, device=recipe.device)
+    started = time.perf_counter()
+    if imputer is not None:
+        X = imputer.fit(X).transform(X)
     candidate = choose(method, parameters, dims, X, y, dataset.trials[rows], budget=recipe.tuning, seed=seed)
     made = method.make(dims, seed, **{**method.candidates[candidate], **parameters})
     estimator = made.fit(X, y, dataset.trials[rows])

@@ -55,6 +55,7 @@ class Table1(Experiment):
         for view, x in dataset.views.items():
             figures[f"dims.{view}"] = float(x.shape[1])
             figures[f"missing.{view}"] = float(np.isnan(x).all(axis=1).mean())
+        figures["standardised.session"] = float(dataset.standardise == "session")
         figures["neighbours"] = neighbours_agree(dataset)
         about = CATALOGUE.get(dataset.name)
         windows = None if about is None else about.paper_windows

@@ -52,5 +52,7 @@ class Sizes(Experiment):
         components, longer = (int(str(task.settings[name])) for name in ("components", "longer"))
         recipe = recipe_of(task, device)
         steps = SiMvae().steps if recipe.steps is None else recipe.steps
-        recipe = replace(recipe, steps=steps * longer, parameters={"settings": {"pca_size": components}})
+        # The size is not for a tuning budget to choose.
+        parameters = {"settings": {"pca_size": components}}
+        recipe = replace(recipe, steps=steps * longer, parameters=parameters, tuning=1)
         return Result(task, scores_of(train_on(whole, parts, recipe, task.seed), whole, parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from rtemo.evaluation.study.report import runs
@@ -78,6 +78,7 @@ def compare_lines(
     *,
     ours: Sequence[Ours],
     row_settings: Sequence[str] = (),
+    aside: Container[Hashable] = (),
     cost: str | None = None,
     spread: bool = True,
     first: str = "method",
@@ -94,6 +95,9 @@ def compare_lines(
         The first one that has runs is shown in the columns with tests; each gets its sentences.
     row_settings : sequence of str
         Settings that tell rows apart: runs are paired by all others, by data set, column and seed.
+    aside : container of hashable
+        Keys of rows that are shown beside the others, and neither tested nor the best: bounds that saw what was hidden,
+        and variants of ours.
     cost : str, optional
         The figure that is divided by training seconds; no such columns where None.
     spread : bool
@@ -115,8 +119,8 @@ def compare_lines(
 
     for group in groups:
         for shown in group.columns:
-            add(Column(shown.title, group.title), _means(lines, shown, group.metric, usual, spread=spread))
-        found = _tests(caption, lines, group, ours, row_settings) if group.tested else []
+            add(Column(shown.title, group.title), _means(lines, shown, group.metric, usual, aside, spread=spread))
+        found = _tests(caption, lines, group, ours, row_settings, aside) if group.tested else []
         tests += found
         if found:
             add(Column(f"{found[0].subject} better by (p)", group.title), _paired_cells(lines, found[0]))
@@ -148,10 +152,16 @@ def _usual_runs(lines: Sequence[Line], groups: Sequence[Group]) -> int:
     return max(counts, key=lambda n: (counts[n], n), default=0)
 
 
-def _means(lines: Sequence[Line], shown: Shown, metric: Metric, usual: int, *, spread: bool) -> list[Cell]:
+def _means(
+    lines: Sequence[Line], shown: Shown, metric: Metric, usual: int, aside: Container[Hashable], *, spread: bool
+) -> list[Cell]:
     """The cells of a column, the best one strong."""
     found = [(summarise(values), note) for values, note in (_values(line, shown) for line in lines)]
-    means = [round(metric.better * summary.mean, 9) for summary, _ in found if summary is not None]
+    means = [
+        round(metric.better * summary.mean, 9)
+        for line, (summary, _) in zip(lines, found, strict=True)
+        if summary is not None and line.key not in aside
+    ]
     best = max(means) if metric.better and len(means) > 1 else None
     return [
         mean_cell(
@@ -159,9 +169,9 @@ def _means(lines: Sequence[Line], shown: Shown, metric: Metric, usual: int, *, s
             metric,
             usual=usual,
             note=note,
-            strong=summary is not None and round(metric.better * summary.mean, 9) == best,
+            strong=summary is not None and line.key not in aside and round(metric.better * summary.mean, 9) == best,
         )
-        for summary, note in found
+        for line, (summary, note) in zip(lines, found, strict=True)
     ]
 
 
@@ -170,16 +180,23 @@ def _without_spread(summary: Summary | None) -> Summary | None:
 
 
 def _tests(
-    caption: str, lines: Sequence[Line], group: Group, ours: Sequence[Ours], row_settings: Sequence[str]
+    caption: str,
+    lines: Sequence[Line],
+    group: Group,
+    ours: Sequence[Ours],
+    row_settings: Sequence[str],
+    aside: Container[Hashable],
 ) -> list[Contest]:
     """The tests of each of ours that has runs."""
-    values = {line.key: _paired(line, group, row_settings) for line in lines}
+    protocols = {str(runs.setting(result, "protocol") or "") for line in lines for result in line.results}
+    protocol = next(iter(protocols)) if len(protocols) == 1 else ""
+    values = {line.key: _paired(line, group, row_settings) for line in lines if line.key not in aside}
     titles = {line.key: line.title for line in lines}
     out = []
     for one in ours:
         found = compare(values, one.key, better=group.metric.better, split=_split)
         if found:
-            out.append(Contest(caption, group.title, group.metric, one.key, one.title, tuple(found), titles))
+            out.append(Contest(caption, group.title, group.metric, one.key, one.title, tuple(found), titles, protocol))
     return out
 
 

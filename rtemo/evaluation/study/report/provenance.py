@@ -9,7 +9,6 @@ from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import duration, three
 from rtemo.evaluation.study.report.comparing import HOW_TO_READ, count
 from rtemo.evaluation.study.report.content import Block, Cell, Column, Items, Paragraph, Row, Section, Table, text_row
-from rtemo.evaluation.study.report.headline import headline
 from rtemo.evaluation.study.report.sections.properties import sources
 from rtemo.evaluation.study.report.statistics import summarise
 from rtemo.evaluation.study.report.verdicts import Contest, scores
@@ -38,13 +37,16 @@ def overview(results: Sequence[Result], tests: Mapping[str, Sequence[Contest]]) 
         )
     ]
     rows = [
-        Row((Cell(columns), Cell(subject), *(Cell(str(n), {"": n}) for n in astuple(score))), experiment)
+        Row(
+            (Cell(columns), Cell(protocol), Cell(subject), *(Cell(str(n), {"": n}) for n in astuple(score))),
+            experiment,
+        )
         for experiment, found in tests.items()
-        for (columns, subject), score in scores(found).items()
+        for (columns, protocol, subject), score in scores(found).items()
     ]
     if rows:
         head = ("better, significantly", "better by mean", "equal", "worse by mean", "worse, significantly")
-        columns = [Column("figure", number=False), Column("method", number=False)]
+        columns = [Column(title, number=False) for title in ("figure", "protocol", "method")]
         columns += [Column(title, "than how many others") for title in head]
         note = (
             "Counted over all tables of an experiment. Significant: p below 0.05 after Holm's correction. To whom a "
@@ -60,8 +62,10 @@ def protocol(results: Sequence[Result]) -> Section:
     lines = [words for name, words in names.PROTOCOLS.items() if name in used]
     lines.append(_training(results))
     lines.append(
-        "Features are standardised by the training windows, or by each session's own where the data set says so. "
-        "Transductive: the unlabelled training windows; inductive: test windows, of which no method saw anything."
+        "Transductive: the unlabelled training windows; inductive: test windows, which no method learns from. Features "
+        "are standardised by the training windows or, where Table 1 says “session”, by all windows of their own "
+        "session, those of a test session too (never by a label): what an offline analysis does, and a live system "
+        "cannot."
     )
     seeds = sorted({result.task.seed for result in results})
     lines.append(f"Seeds: {', '.join(map(str, seeds))}." if seeds else "No seeds.")
@@ -98,8 +102,6 @@ def time_and_machine(results: Sequence[Result]) -> Section:
         done = [r for r in found if r.error is None]
         mean = summarise(r.seconds for r in done)
         train = summarise(runs.figure(r, "train_s") for r in done)
-        accuracy = runs.mean_of([r for r in done if runs.figure(r, "train_s") is not None], headline(done).test())
-        worth = None if accuracy is None or train is None or train.mean <= 0 else accuracy.mean / train.mean
         total = sum(r.seconds for r in found)
         cells = [
             Cell(experiment),
@@ -107,14 +109,14 @@ def time_and_machine(results: Sequence[Result]) -> Section:
             Cell(str(len(found)), {"": len(found)}),
             Cell(duration(total), {"s": total}),
         ]
-        for value in (None if mean is None else mean.mean, None if train is None else train.mean, worth):
+        for value in (None if mean is None else mean.mean, None if train is None else train.mean):
             cells.append(Cell("-" if value is None else three(value), {"": value}))
         rows.append(Row(tuple(cells)))
     columns = [Column("experiment", number=False), Column("method", number=False)]
-    columns += [Column(t) for t in ("runs", "time in all", "mean run, s", "mean training, s", "accuracy / training s")]
+    columns += [Column(t) for t in ("runs", "time in all", "mean run, s", "mean training, s")]
     note = (
-        "Accuracy: mean inductive accuracy (0 to 1) with all views, balanced but where all runs are of the paper's "
-        "protocol. Times are those of the machines named below."
+        "Times are those of the machines named below; methods differ in which runs they have, so that what a second of "
+        "training is worth stands in the tables of each experiment."
     )
     blocks: list[Block] = [Table("time", "Run time", columns, tuple(rows), (note,))] if rows else []
     return Section("Run time, versions and machines", (*blocks, _made(results)))

@@ -25,6 +25,8 @@ class Contest:
     comparisons : tuple of Comparison
     titles : mapping of hashable to str
         How the others are called.
+    protocol : str
+        Of the runs; empty where they have none, or several.
     """
 
     table: str
@@ -34,6 +36,7 @@ class Contest:
     subject: str
     comparisons: tuple[Comparison, ...]
     titles: Mapping[Hashable, str]
+    protocol: str = ""
 
     @property
     def of(self) -> str:
@@ -123,10 +126,10 @@ class Score:
         )
 
 
-def scores(tests: Sequence[Contest]) -> dict[tuple[str, str], Score]:
-    """By columns and method."""
-    out: dict[tuple[str, str], Score] = {}
+def scores(tests: Sequence[Contest]) -> dict[tuple[str, str, str], Score]:
+    """By columns, protocol and method."""
+    out: dict[tuple[str, str, str], Score] = {}
     for test in tests:
-        key = test.of, test.subject
+        key = test.of, test.protocol, test.subject
         out[key] = out.get(key, Score()).add(test)
     return out

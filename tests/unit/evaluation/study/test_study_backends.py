@@ -103,7 +103,10 @@ def test_an_interruption_keeps_what_is_finished_and_ends_the_processes(path: Pat
             on_progress=lambda at: told.add(at.last.task.key) if at.last else None,
         )
     wait_until_gone(processes_of(begun))
-    assert told == {one.task.key for one in read_results(path)}
+    # Each result is on the disk before it is told; the signal may fall in between.
+    kept = {one.task.key for one in read_results(path)}
+    assert told <= kept
+    assert len(kept - told) <= 1
     assert 1 <= len(told) < 39
     study = run_study([Tiny()], [A], Options(20), path, LocalBackend(1, "cpu"), resume=True)
     assert (study.ran, len(study.results), study.failed) == (40 - len(told), 40, ())

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import Metric, mean_cell, p_text, paired_cell
 from rtemo.evaluation.study.report.content import Cell, Column, Items, Picture, Row, Table
-from rtemo.evaluation.study.report.figures import Curve, Curves, line_chart
+from rtemo.evaluation.study.report.figures import Points, scatter
 from rtemo.evaluation.study.report.sections.common import Telling, Told
 from rtemo.evaluation.study.report.statistics import Comparison, compare, summarise
 from rtemo.evaluation.study.report.verdicts import power
@@ -19,7 +19,7 @@ MEAN = "mean.balanced_accuracy"
 
 
 def adaptation(results: Sequence[Result]) -> Told:
-    """Lines over sessions, and what each mode gains over the frozen model."""
+    """Each session beside the frozen model, and what each mode gains over it."""
     telling = Telling()
     for method, found in runs.grouped(results, lambda r: r.task.method, names.method_order).items():
         for part in runs.parts(found, "mode"):
@@ -29,23 +29,30 @@ def adaptation(results: Sequence[Result]) -> Told:
 
 def _tell(telling: Telling, part: runs.Part, method: str) -> None:
     modes = runs.grouped(part.results, lambda r: str(runs.setting(r, "mode")), _mode_order)
-    sessions = sorted({int(n) for n in runs.suffixes(part.results, "session.", ".balanced_accuracy") if n.isdecimal()})
     where, slug = f"{part.title}, {names.method_title(method)}", f"{part.slug}-{method}"
-    if sessions:
-        curves = [
-            Curve(
-                "simvae" if mode == "guarded" else "smvae" if mode == "recentre" else mode,
-                names.MODES.get(mode, mode),
-                [float(k + 1) for k in sessions],
-                [runs.mean_of(found, f"session.{k}.balanced_accuracy") for k in sessions],
-            )
-            for mode, found in modes.items()
-        ]
-        caption = f"{where}: balanced accuracy over the sessions that follow, in their order"
-        ticks = [float(k + 1) for k in sessions] if len(sessions) <= 12 else ()
-        png = line_chart([Curves("", curves, "balanced accuracy")], "session", ticks=ticks)
-        telling.add(Picture(f"adaptation-{slug}", f"{caption}. Bands: ± 1 SD over runs.", caption, png))
+    points = _points(modes)
+    if points:
+        said = "balanced accuracy"
+        caption = f"{where}: {said} of each session, adapted against frozen; one point a run and session"
+        png = scatter([Points("", points, f"{said}, frozen", f"{said}, adapted")])
+        telling.add(Picture(f"adaptation-{slug}", f"{caption}. Above the diagonal a mode gains.", caption, png))
     telling.add(*_gains(where, slug, modes))
+
+
+def _points(modes: Mapping[str, Sequence[Result]]) -> dict[str, list[tuple[float, float]]]:
+    """By mode, what it makes of a session beside what the frozen model makes of the same one."""
+    frozen = {r.task.seed: r for r in modes.get(FROZEN, ())}
+    out: dict[str, list[tuple[float, float]]] = {}
+    for mode, found in modes.items():
+        for result in found:
+            beside = frozen.get(result.task.seed)
+            if mode == FROZEN or beside is None:
+                continue
+            for k in runs.suffixes([result], "session.", ".balanced_accuracy"):
+                x, y = (runs.figure(r, f"session.{k}.balanced_accuracy") for r in (beside, result))
+                if x is not None and y is not None:
+                    out.setdefault(names.MODES.get(mode, mode), []).append((x, y))
+    return out
 
 
 def _gains(where: str, slug: str, modes: Mapping[str, Sequence[Result]]) -> tuple[Table, Items]:

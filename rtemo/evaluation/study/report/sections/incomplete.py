@@ -49,6 +49,7 @@ def figure3(results: Sequence[Result]) -> Told:
                     cost=shown.test(),
                     ours=[Ours(("simvae", "none"), names.method_title("simvae"))],
                     row_settings=("imputer",),
+                    aside={("smvae", "full-data")},
                 )
             )
     return telling.told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.comparing import Group, Line, Ours, Pick, Shown, Source, compare_lines
@@ -17,7 +17,7 @@ from rtemo.evaluation.study.task import Result
 Key = tuple[str, str, str, str]
 ROWS = ("imputer", "entropy", "views")
 DEFAULT_BOUND = "bhattacharyya"
-WHOLE, FILLED, ALONE = "takes missing views as they are", "after an imputer", "made for one view alone"
+WHOLE, FILLED, ALONE = "fills missing views itself", "after an imputer", "made for one view alone"
 KINDS = (WHOLE, FILLED, ALONE)
 OTHER_VIEW = "was made for another view"
 
@@ -54,6 +54,7 @@ def missing_test(results: Sequence[Result]) -> Told:
                     groups,
                     ours=_ours(part.results),
                     row_settings=ROWS,
+                    aside={line.key for line in _lines(part.results) if _variant(line.key)},
                     cost=accuracy.test(),
                 )
             )
@@ -97,6 +98,11 @@ def _ours(results: Sequence[Result]) -> list[Ours]:
         keys = sorted({key for key in map(_key, results) if key[0] == name and _kind(key) == WHOLE}, key=_bound)
         out += [Ours(key, names.method_title(name)) for key in keys[:1]]
     return out
+
+
+def _variant(key: Hashable) -> bool:
+    """Whether a row is ours with the other bound."""
+    return isinstance(key, tuple) and key[0] in names.OURS and _bound((key[0], key[1], key[2], key[3]))[0]
 
 
 def _bound(key: Key) -> tuple[bool, str]:

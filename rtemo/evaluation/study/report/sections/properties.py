@@ -21,10 +21,11 @@ def table1(results: Sequence[Result]) -> Told:
     for part in runs.parts(results):
         result = part.results[-1]
         cells = [Cell(part.title)] + [_count(result, name) for name in COUNTS]
-        rows.append(Row((*cells, _neighbours(result), _dims(result))))
+        rows.append(Row((*cells, _standardised(result), _neighbours(result), _dims(result))))
     columns = (
         Column("data set", number=False),
         *(Column(f"{name} (paper)" if name in PRINTED else name) for name in COUNTS),
+        Column("standardised by", number=False),
         Column("neighbour agrees, %"),
         Column("features of each view (paper)", number=False),
     )
@@ -45,6 +46,15 @@ def _count(result: Result, name: str) -> Cell:
         return Cell(NOTHING if paper is None else f"{NOTHING} ({paper:.0f})", values, why)
     text, differs = _beside(ours, paper)
     return Cell(text, values, strong=differs)
+
+
+def _standardised(result: Result) -> Cell:
+    own = runs.figure(result, "standardised.session")
+    return (
+        Cell(NOTHING, {"": None}, result.error or "not given")
+        if own is None
+        else Cell("session" if own else "training")
+    )
 
 
 def _neighbours(result: Result) -> Cell:

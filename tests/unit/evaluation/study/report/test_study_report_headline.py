@@ -10,7 +10,6 @@ import pytest
 
 from rtemo.evaluation.study.report.cells import ACCURACY, BALANCED
 from rtemo.evaluation.study.report.content import Cell, Row, Table
-from rtemo.evaluation.study.report.document import document
 from rtemo.evaluation.study.report.figures import Bars, Curves
 from rtemo.evaluation.study.report.headline import beside, headline
 from rtemo.evaluation.study.report.maps import Heat
@@ -223,11 +222,3 @@ def test_a_figure_draws_the_accuracy_of_its_protocol(
 
 def rounded(points: Sequence[Summary | None]) -> set[float]:
     return {round(point.mean, 9) for point in points if point is not None}
-
-
-@pytest.mark.parametrize(("protocols", "mean"), [(("paper",), RIGHT), (("honest",), EACH), (("paper", "honest"), EACH)])
-def test_run_time_is_divided_into_the_accuracy_that_all_its_runs_share(protocols: tuple[str, ...], mean: float) -> None:
-    figures = made.scored(0.5, SECONDS)
-    runs = apart([made.result("table2", "lr", 0, figures, protocol=protocol, labels="all") for protocol in protocols])
-    (table,) = [t for t in document(runs).tables if t.name == "time"]
-    assert float(table.rows[0].cells[-1].text) == pytest.approx(mean / SECONDS)

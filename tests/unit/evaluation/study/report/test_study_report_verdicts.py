@@ -86,7 +86,7 @@ def test_five_runs_that_all_lose_are_not_called_significant() -> None:
 
 def test_wins_and_losses_are_counted_over_tables() -> None:
     test = contest({"A": [x + 0.034 for x in BASE], "B": [x - 0.02 for x in BASE], "C": BASE}, BASE)
-    assert scores([test, test]) == {("accuracy", "SiMVAE"): Score(won=2, equal=2, lost=2)}
+    assert scores([test, test]) == {("accuracy", "", "SiMVAE"): Score(won=2, equal=2, lost=2)}
 
 
 def test_sentences_of_both_stand_below_the_table_of_a_study() -> None:
