@@ -53,7 +53,10 @@ def study(
     seeds: Annotated[
         int | None, typer.Option(min=1, help=f"Runs of each setting; {SEEDS} if not given.", show_default=False)
     ] = None,
-    methods: Annotated[str | None, typer.Option(help="As svm,lr,simvae; all if not given.", show_default=False)] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="As svm,lr,simvae; all if not given. Imputers are compared all.", show_default=False),
+    ] = None,
     protocols: Annotated[
         str | None, typer.Option(help="paper, honest, or paper,honest; both if not given.", show_default=False)
     ] = None,
@@ -109,7 +112,7 @@ def study(
 
     Results go to results.jsonl one by one and survive a kill: --resume runs only what is missing or failed.
 
-    Exit codes: 0 done, 1 some tasks failed, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 some tasks failed or the study could not go on, 2 wrong usage, 130 interrupted.
     """
     from rtemo.errors import ConfigurationError
 
@@ -124,7 +127,7 @@ def study(
     if dask is not None and jobs is not None:
         raise ConfigurationError("--jobs means nothing with --dask.", cure="The cluster has as many as it has workers.")
     chosen = _experiments(names or [])
-    place = out or STUDIES / (ALL if names == [ALL] else "+".join(one.name for one in chosen))
+    place = out or STUDIES / (ALL if ALL in (names or []) else "+".join(one.name for one in chosen))
     if report_only:
         _write_report(place, markdown)
         return
@@ -138,12 +141,33 @@ def study(
         quick=quick,
         protocols=_protocols(protocols),
     )
+    chosen = _in_protocols(chosen, options.protocols, every=ALL in (names or []))
     options.chosen()  # An unknown method is refused before anything is loaded.
     loaders = _loaders(data, _folders(folder))
     with _backend(dask, jobs or 1, device) as backend:
         done = _run(chosen, loaders, options, place, backend, resume=resume)
     _write_report(place, markdown)
     _refuse_failures(done)
+
+
+def _in_protocols(chosen: list[Experiment], protocols: tuple[Protocol, ...], *, every: bool) -> list[Experiment]:
+    """The experiments that can run in a protocol that is wished; where they were named, all must.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    from rtemo.errors import ConfigurationError
+
+    able = [one for one in chosen if set(one.protocols) & set(protocols)]
+    unable = [one for one in chosen if one not in able]
+    if unable and not every:
+        raise ConfigurationError(
+            f"{', '.join(one.name for one in unable)}: {', '.join(unable[0].protocols)} is the only protocol, "
+            f"found --protocols {','.join(protocols)}.",
+            cure="Leave --protocols out, or name other experiments.",
+        )
+    return able
 
 
 def _run(

@@ -198,3 +198,10 @@ def test_results_are_lines_of_json_that_say_what_made_them(rtemo: Run, tmp_path:
     assert (values["figures"]["windows"], values["figures"]["classes"]) == (1797.0, 10.0)
     assert values["made"]["scikit-learn"]
     assert os.uname().nodename not in values["made"].values()
+
+
+def test_an_experiment_is_not_run_in_a_protocol_that_it_does_not_have(rtemo: Run) -> None:
+    found = rtemo("study", "calibration", "--data", "digits", "--quick", "--protocols", "paper", "-o", "out")
+    assert found.code != 0
+    assert "calibration" in found.err
+    assert "honest is the only protocol" in found.err

@@ -27,6 +27,8 @@ HOP_S: Final = 10.0
 """Of a set's windows: what ages in seconds, ages by so much a window."""
 RUNNING: Final = 120
 """Windows of the running z-scores."""
+FIRST: Final = 10
+"""Windows before which they say too little of a mean."""
 Predict = Callable[[Mapping[str, Floats | None]], Floats]
 
 
@@ -35,6 +37,7 @@ class Adaptation(Experiment):
 
     name = "adaptation"
     title = "Adaptation over sessions"
+    protocols = ("honest",)
     description = (
         "Balanced accuracy over whole sessions that the model has not seen, windows in time order and without labels, "
         "standardised by the training windows as a live system must: the model as it was trained (frozen), running "
@@ -105,7 +108,7 @@ class Adaptation(Experiment):
 
 
 class _RunningZ:
-    """Standardises once more, by the latest windows: what many systems do."""
+    """Standardises once more, by the latest windows: what many systems do; the first few are taken as they are."""
 
     def __init__(self, frozen: Predictor) -> None:
         self._frozen = frozen
@@ -119,6 +122,9 @@ class _RunningZ:
             latest = self._seen[view]
             latest.append(x)
             del latest[:-RUNNING]
+            if len(latest) < FIRST:
+                scaled[view] = x
+                continue
             std = np.std(latest, axis=0)
             scaled[view] = (x - np.mean(latest, axis=0)) / np.where(std > 0, std, 1.0)
         return self._frozen.predict(scaled).probabilities

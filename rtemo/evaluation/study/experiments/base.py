@@ -65,11 +65,14 @@ class Experiment:
         As on the command line.
     title, description : str
         For the report.
+    protocols : tuple of {"paper", "honest"}
+        Those that it can run in.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     description: ClassVar[str]
+    protocols: ClassVar[tuple[Protocol, ...]] = PROTOCOLS
 
     def tasks(self, dataset: Dataset, options: StudyOptions) -> list[Task]:
         """All tasks on a data set, in an order in which a part of them says something; none where it does not apply."""

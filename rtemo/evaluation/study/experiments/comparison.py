@@ -52,6 +52,7 @@ class Calibration(Experiment):
 
     name = "calibration"
     title = "Calibration of probabilities"
+    protocols = ("honest",)
     description = (
         "Expected calibration error, likelihood and reliability on test windows, honest protocol, with the labels of 3 "
         "trials a class and with all. Support vectors, and the nets of SiMVAE, SMVAE and the labels alone, scale their "
@@ -107,6 +108,7 @@ class MissingTest(Experiment):
 
     name = "missing-test"
     title = "Views missing at test"
+    protocols = ("honest",)
     description = (
         "Accuracy with every view missing at test in turn; trained on complete windows (rate 0), and with one view or "
         "the other missing in half of the training windows (rate .5). Beside it models made for one view alone."

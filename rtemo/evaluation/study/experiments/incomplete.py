@@ -148,6 +148,7 @@ class Figure5(Experiment):
 
     name = "figure5"
     title = "Figure 5: hidden and recovered windows"
+    protocols = ("honest",)
     description = (
         f"The first view of up to {SHOWN_WINDOWS} training windows in which it was hidden, sorted by class, and what "
         "each imputer makes of it; half of the windows incomplete, seed 0."

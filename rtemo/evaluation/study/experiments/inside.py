@@ -132,6 +132,7 @@ class Contributions(Experiment):
 
     name = "contributions"
     title = "Contributions against permutation importance"
+    protocols = ("honest",)
     description = (
         "Mean contribution of each view (Shapley value for the winning class, by masking views) on test windows, the "
         "balanced accuracy lost when the view's windows are shuffled among themselves, and its posterior weight; all "

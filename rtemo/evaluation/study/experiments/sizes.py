@@ -23,6 +23,7 @@ class Sizes(Experiment):
 
     name = "sizes"
     title = "Size of the front end, length of training"
+    protocols = ("honest",)
     description = (
         f"SiMVAE with {DEFAULT} principal components a view (the default), with more of them, and trained {LONGER} "
         "times as long. Few components hold noise back, which features of EEG are full of; where features say much "

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 
 from rtemo.evaluation.study.report import names, runs
-from rtemo.evaluation.study.report.cells import Metric, mean_cell, p_text, paired_cell
+from rtemo.evaluation.study.report.cells import BALANCED, mean_cell, p_text, paired_cell
+from rtemo.evaluation.study.report.comparing import Compared
 from rtemo.evaluation.study.report.content import Cell, Column, Items, Picture, Row, Table
 from rtemo.evaluation.study.report.figures import Points, scatter
 from rtemo.evaluation.study.report.sections.common import Telling, Told
 from rtemo.evaluation.study.report.statistics import Comparison, compare, summarise
-from rtemo.evaluation.study.report.verdicts import power
+from rtemo.evaluation.study.report.verdicts import Contest, power
 from rtemo.evaluation.study.task import Result
 
-BALANCED = Metric("balanced accuracy, %", "balanced accuracy")
-FROZEN = "frozen"
+FROZEN, OURS = "frozen", ("guarded", "recentre")
 MEAN = "mean.balanced_accuracy"
 
 
@@ -36,7 +36,9 @@ def _tell(telling: Telling, part: runs.Part, method: str) -> None:
         caption = f"{where}: {said} of each session, adapted against frozen; one point a run and session"
         png = scatter([Points("", points, f"{said}, frozen", f"{said}, adapted")])
         telling.add(Picture(f"adaptation-{slug}", f"{caption}. Above the diagonal a mode gains.", caption, png))
-    telling.add(*_gains(where, slug, modes))
+    gains, sentences = _gains(where, slug, modes)
+    telling.compared(gains)
+    telling.add(sentences)
 
 
 def _points(modes: Mapping[str, Sequence[Result]]) -> dict[str, list[tuple[float, float]]]:
@@ -55,8 +57,8 @@ def _points(modes: Mapping[str, Sequence[Result]]) -> dict[str, list[tuple[float
     return out
 
 
-def _gains(where: str, slug: str, modes: Mapping[str, Sequence[Result]]) -> tuple[Table, Items]:
-    """What each mode gains over the frozen model on the same sessions, and which of them loses to it."""
+def _gains(where: str, slug: str, modes: Mapping[str, Sequence[Result]]) -> tuple[Compared, Items]:
+    """What each mode gains over the frozen model on the same sessions, and ours against every other mode."""
     values: dict[Hashable, dict[Hashable, float]] = {
         mode: {r.task.seed: v for r in found if (v := runs.figure(r, MEAN)) is not None}
         for mode, found in modes.items()
@@ -88,7 +90,14 @@ def _gains(where: str, slug: str, modes: Mapping[str, Sequence[Result]]) -> tupl
     ]
     if gains:
         notes.append(power(list(gains.values())))
-    return Table(f"adaptation-{slug}", f"{where}: adaptation", columns, rows, notes), Items(tuple(said))
+    table = Table(f"adaptation-{slug}", f"{where}: adaptation", columns, rows, notes)
+    titles: dict[Hashable, str] = {mode: names.MODES.get(mode, mode) for mode in modes}
+    tests = tuple(
+        Contest(table.caption, "balanced accuracy", BALANCED, mode, names.MODES[mode], tuple(others), titles)
+        for mode in OURS
+        if (others := compare(values, mode))
+    )
+    return Compared(table, tests), Items(tuple(said))
 
 
 def _said(title: str, gain: Comparison) -> str:

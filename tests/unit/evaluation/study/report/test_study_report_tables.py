@@ -238,7 +238,12 @@ def test_gains_over_sessions_are_paired_with_the_frozen_model() -> None:
     assert gain.values["ahead"] == pytest.approx(0.06)
     assert gain.text == "+6.0 (p = 1.00)"  # Two pairs: .5, times two modes.
     assert cell(table, "frozen", "worst session").values["mean"] == pytest.approx(0.55)
-    (lines,) = [b.lines for b in told.blocks if hasattr(b, "lines")]
+    ours, lines = [b.lines for b in told.blocks if hasattr(b, "lines")]
+    assert ours == (
+        "Balanced accuracy: rtemo, guarded loses to none of the 2 others, not even by mean; it is ahead of 2 of 2 by "
+        "mean, not significantly.",
+    )
+    assert [(t.subject, len(t.comparisons)) for t in told.tests] == [("rtemo, guarded", 2)]
     assert lines == (
         "running z-scores is behind the frozen model by mean (15.0 points, p = 1.00).",
         "rtemo, guarded is ahead of the frozen model by mean (6.0 points, p = 1.00).",
