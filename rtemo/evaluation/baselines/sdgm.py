@@ -203,6 +203,9 @@ class Sdgm(MultiViewClassifier):
     device : str
     """
 
+    # What each class weighs in the classification loss, known once labels are.
+    _balance: Tensor | None = None
+
     def __init__(
         self,
         dims: Sequence[int] = (),
