@@ -6,17 +6,18 @@ import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
+from scipy.io.matlab import MatReadError, matfile_version
 
 from rtemo.errors import RecordingError
 from rtemo.evaluation.datasets.base import Floats
 
 NUMBERS = {"double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 MOST_BYTES = 400_000_000
-HEADER, COMPRESSED, CHUNK = 128, 15, 1 << 20
+FIVE, HEADER, COMPRESSED, CHUNK = 1, 128, 15, 1 << 20
 DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, MatReadError, zlib.error)
 """What SciPy raises on a damaged file."""
 
@@ -48,12 +49,14 @@ def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
 
 def _refuse_bombs(path: Path) -> None:
     """Refuse a file that takes more than `MOST_BYTES` once it is inflated: SciPy would inflate what a tag claims."""
+    if matfile_version(path)[0] != FIVE:
+        return
     total = 0
     with path.open("rb") as file:
-        header = file.read(HEADER)
-        order = "big" if header[-2:] == b"MI" else "little"
+        # As SciPy reads it: whatever is not marked as little is big.
+        order: Literal["little", "big"] = "little" if file.read(HEADER)[-2:] == b"IM" else "big"
         while len(tag := file.read(8)) == 8:
-            kind, size = (int.from_bytes(tag[k : k + 4], order) for k in (0, 4))  # type: ignore[arg-type]
+            kind, size = (int.from_bytes(tag[k : k + 4], order) for k in (0, 4))
             if kind != COMPRESSED:
                 file.seek(size, 1)
                 continue

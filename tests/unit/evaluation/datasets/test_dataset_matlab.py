@@ -45,3 +45,24 @@ def test_complex_numbers_are_refused(tmp_path: Path) -> None:
     savemat(tmp_path / "a.mat", {"x": np.ones((2, 2)) * 1j})
     with pytest.raises(RecordingError, match="complex ones in x"):
         matrices_in(tmp_path / "a.mat", {"x": (2, 2)})
+
+
+@pytest.mark.parametrize("mark", [b"MI", b"XX"])
+def test_a_bomb_is_found_whatever_order_of_bytes_the_file_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: bytes
+) -> None:
+    path = tmp_path / "a.mat"
+    savemat(path, {"x": np.ones((1, 3))}, do_compression=True)
+    bomb = zlib.compress(bytes(3_000_000))
+    header = path.read_bytes()[:124] + b"\x01\x00" + mark
+    path.write_bytes(header + struct.pack(">II", 15, len(bomb)) + bomb)
+    monkeypatch.setattr(matlab, "MOST_BYTES", 1_000_000)
+    with pytest.raises(RecordingError, match="takes more than 1000000 bytes when it is inflated"):
+        shapes_in(path)
+
+
+def test_a_file_of_version_7_3_is_called_so_whatever_follows_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + struct.pack("<II", 15, 8) + bytes(64))
+    with pytest.raises(RecordingError, match="expected a MATLAB file of version 5, found another"):
+        shapes_in(path)
