@@ -166,6 +166,8 @@ class Points:
     points: Mapping[str, Sequence[tuple[float, float]]]
     x: str
     y: str
+    same: bool = False
+    """Whether x and y are one figure of two things: the diagonal is drawn, where they are equal, and not the zeros."""
 
 
 def scatter(panels: Sequence[Points]) -> bytes:
@@ -186,8 +188,11 @@ def scatter(panels: Sequence[Points]) -> bytes:
                     alpha=0.8,
                     label=on.short(label, 50),
                 )
-            at.axhline(0, color=on.FAINT, linewidth=0.8, zorder=0)
-            at.axvline(0, color=on.FAINT, linewidth=0.8, zorder=0)
+            if panel.same:
+                at.axline((0, 0), slope=1, color=on.FAINT, linewidth=0.8, zorder=0)
+            else:
+                at.axhline(0, color=on.FAINT, linewidth=0.8, zorder=0)
+                at.axvline(0, color=on.FAINT, linewidth=0.8, zorder=0)
             at.set_title(on.wrapped(panel.title))
             at.set_xlabel(panel.x)
             at.set_ylabel(panel.y)

@@ -34,7 +34,7 @@ def _tell(telling: Telling, part: runs.Part, method: str) -> None:
     if points:
         said = "balanced accuracy"
         caption = f"{where}: {said} of each session, adapted against frozen; one point a run and session"
-        png = scatter([Points("", points, f"{said}, frozen", f"{said}, adapted")])
+        png = scatter([Points("", points, f"{said}, frozen", f"{said}, adapted", same=True)])
         telling.add(Picture(f"adaptation-{slug}", f"{caption}. Above the diagonal a mode gains.", caption, png))
     gains, sentences = _gains(where, slug, modes)
     telling.compared(gains)
