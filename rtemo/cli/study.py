@@ -126,8 +126,8 @@ def study(
         raise ConfigurationError("rtemo study needs an experiment, or all.", cure="See rtemo study --list.")
     if dask is not None and jobs is not None:
         raise ConfigurationError("--jobs means nothing with --dask.", cure="The cluster has as many as it has workers.")
-    chosen = _experiments(names or [])
-    place = out or STUDIES / (ALL if ALL in (names or []) else "+".join(one.name for one in chosen))
+    chosen, every = _experiments(names or []), ALL in (names or [])
+    place = out or STUDIES / (ALL if every else "+".join(one.name for one in chosen))
     if report_only:
         _write_report(place, markdown)
         return
@@ -141,7 +141,7 @@ def study(
         quick=quick,
         protocols=_protocols(protocols),
     )
-    chosen = _in_protocols(chosen, options.protocols, every=ALL in (names or []))
+    chosen = _in_protocols(chosen, options.protocols, every=every)
     options.chosen()  # An unknown method is refused before anything is loaded.
     loaders = _loaders(data, _folders(folder))
     with _backend(dask, jobs or 1, device) as backend:

@@ -31,6 +31,8 @@ from rtemo.evaluation.baselines.networks import (
 from rtemo.model.distributions import bound_log_var, normal_entropy, normal_log_prob, standard_cross_entropy
 from rtemo.model.networks import POSTERIOR_STD, STD_MAX, Cases, Normal
 from rtemo.model.objective import all_cases
+from rtemo.model.settings import make_settings
+from rtemo.model.train import class_weights
 
 DECODER_STD = (0.1, STD_MAX)
 HEAD_GAIN = 0.5
@@ -245,7 +247,7 @@ class Sdgm(MultiViewClassifier):
         split_views(X, self.dims)
         refuse_missing(X, type(self).__name__)
         self.classes_, counts = np.unique(y[y != UNLABELLED], return_counts=True)
-        self._balance = torch.from_numpy(counts.sum() / (len(counts) * counts)).float().to(self.device)
+        self._balance = class_weights(counts, make_settings("default")).to(self.device)
         net = self._net(len(self.classes_), seeded(self.random_state, 0))
         plan = Plan(self.steps, self.batch_size, self.learning_rate, self.random_state, self.device)
         train_net(net, lambda batch: self._loss(net, batch, len(X)), X, y, plan)

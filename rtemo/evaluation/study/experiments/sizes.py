@@ -13,7 +13,7 @@ from rtemo.evaluation.study.task import Result, Task
 from rtemo.evaluation.study.training import scores_of, train_on
 from rtemo.model.settings import SimvaeSettings
 
-DEFAULT: Final = int(SimvaeSettings().pca_size)
+DEFAULT: Final = SimvaeSettings().pca_size
 COMPONENTS: Final = (DEFAULT, 40, 80)
 LONGER: Final = 3
 

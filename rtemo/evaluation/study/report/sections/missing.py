@@ -39,7 +39,7 @@ def missing_test(results: Sequence[Result]) -> Told:
         png = bar_chart([line.title for line in lines], panels)
         telling.add(Picture(f"missing-test-{whole.slug}", caption, caption, png))
         for part, _ in apart:
-            accuracy = headline(part.results)
+            accuracy, rows = headline(part.results), _lines(part.results)
             picks = _conditions(runs.hidden_views(part.results), accuracy)
             shown = [Shown(title, pick) for title, pick in picks.items()]
             groups = [
@@ -50,11 +50,11 @@ def missing_test(results: Sequence[Result]) -> Told:
                 compare_lines(
                     f"missing-test-{part.slug}",
                     f"{part.title}: {accuracy.metric.noun} with views missing at test",
-                    _lines(part.results),
+                    rows,
                     groups,
                     ours=_ours(part.results),
                     row_settings=ROWS,
-                    aside={line.key for line in _lines(part.results) if _variant(line.key)},
+                    aside={line.key for line in rows if _variant(line.key)},
                     cost=accuracy.test(),
                 )
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import made_up_results as made
@@ -198,9 +198,9 @@ def test_a_figure_draws_the_accuracy_of_its_protocol(
 ) -> None:
     drawn: list[Curves | Bars | Heat] = []
 
-    def keep(*given: object, **_: object) -> bytes:
+    def keep(*given: Iterable[object], **_: object) -> bytes:
         for panels in given:
-            drawn.extend(p for p in panels if isinstance(p, Curves | Bars | Heat))  # type: ignore[attr-defined]
+            drawn.extend(p for p in panels if isinstance(p, Curves | Bars | Heat))
         return b""
 
     monkeypatch.setattr(module, chart, keep)
