@@ -189,7 +189,9 @@ def scatter(panels: Sequence[Points]) -> bytes:
                     label=on.short(label, 50),
                 )
             if panel.same:
-                at.axline((0, 0), slope=1, color=on.FAINT, linewidth=0.8, zorder=0)
+                # Through a point among the others: it would else make room for its own.
+                middle = np.mean([x for found in panel.points.values() for x, _ in found])
+                at.axline((middle, middle), slope=1, color=on.FAINT, linewidth=0.8, zorder=0)
             else:
                 at.axhline(0, color=on.FAINT, linewidth=0.8, zorder=0)
                 at.axvline(0, color=on.FAINT, linewidth=0.8, zorder=0)
