@@ -78,7 +78,7 @@ CATALOGUE: Final[Mapping[str, DatasetInfo]] = {
         "Non-EEG",
         "wrist band and pulse oximeter, four states of stress",
         "ODC-By 1.0; Birjandtalab et al. 2016",
-        "PhysioNet's records as XDF, in the folder noneeg_xdf of RTEMO_DATA.",
+        "From the folder noneeg_xdf of RTEMO_DATA, else downloaded from PhysioNet.",
         RECORDINGS_VARIABLE,
         f"{PACKAGE}.noneeg:load",
     ),

@@ -1,17 +1,17 @@
 """PhysioNet's "Non-EEG Dataset for Assessment of Neurological Status": wrist band and pulse oximeter, four states.
 
 Twenty subjects of Birjandtalab et al. (2016) went through seven stages of relaxation, physical, emotional and cognitive
-stress. PhysioNet has them as WFDB records, which rtemo does not read; this set is their conversion to XDF with the
-values unchanged, a recording for each subject, where the stream ``stage`` marks the stages.
+stress. PhysioNet has them as WFDB records; this set is their conversion to XDF with the values unchanged, a recording
+for each subject, where the stream ``stage`` marks the stages.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rtemo.errors import ConfigurationError
 from rtemo.evaluation.datasets.base import Dataset
-from rtemo.evaluation.datasets.places import recordings, recordings_folder
+from rtemo.evaluation.datasets.noneeg_records import URL, fetched_recordings
+from rtemo.evaluation.datasets.places import cache_folder, recordings, recordings_folder
 from rtemo.evaluation.datasets.recorded import recorded
 
 PART = "noneeg_xdf"
@@ -48,7 +48,7 @@ CognitiveStress = "CognitiveStress"
 CLASSES = ("Relax", "PhysicalStress", "EmotionalStress", "CognitiveStress")
 
 
-def load(folder: Path | None = None, *, cache: Path | None = None) -> Dataset:
+def load(folder: Path | None = None, *, cache: Path | None = None, url: str = URL) -> Dataset:
     """Windows of ten seconds: statistics of acceleration, skin temperature and skin conductance, and of SpO2 and pulse.
 
     A subject is a recording is a session, with all four states, so each is standardised by its own windows: resting
@@ -58,22 +58,22 @@ def load(folder: Path | None = None, *, cache: Path | None = None) -> Dataset:
     Parameters
     ----------
     folder : path, optional
-        Where the recordings are: ``noneeg_xdf`` of RTEMO_DATA where not given.
+        Where the recordings are, as ``noneeg_S01.xdf`` and so on: ``noneeg_xdf`` of RTEMO_DATA where not given, else
+        fourteen subjects are downloaded from PhysioNet into the cache (3 MB) and turned into XDF.
     cache : path, optional
+    url : str
+        Where to download from.
 
     Raises
     ------
-    ConfigurationError
-        The recordings are not there.
+    RecordingError
+        The folder has no recording, or a file cannot be had.
     """
     found = recordings_folder(PART, folder)
-    if found is None:
-        raise ConfigurationError(
-            "data set noneeg: no folder is given, and RTEMO_DATA has none.",
-            cure=f"Set RTEMO_DATA to a folder whose {PART} holds the subjects as noneeg_S01.xdf and so on. PhysioNet "
-            f"({PAGE}) has them in WFDB format, which rtemo does not read.",
-        )
-    paths = recordings(found, "noneeg_S*.xdf", "noneeg")
+    if found is not None:
+        paths = recordings(found, "noneeg_S*.xdf", "noneeg")
+    else:
+        paths = fetched_recordings(cache_folder(cache) / "noneeg", url)
     windows = recorded(paths, CONFIG, where="noneeg", cache=cache)
     return Dataset(
         name="noneeg",

@@ -30,7 +30,7 @@ def cache_folder(cache: Path | None = None) -> Path:
         Of a folder that exists.
     """
     named = os.environ.get(CACHE_VARIABLE)
-    folder = cache or (Path(named) if named else Path(_pooch().os_cache("rtemo")))
+    folder = cache or (Path(named) if named else Path(imported("pooch").os_cache("rtemo")))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -133,7 +133,9 @@ def fetched(file: str, url: str, sha256: str, most_bytes: int, cache: Path | Non
     folder = cache_folder(cache)
     downloader = _Bounded(most_bytes)
     try:
-        found = _pooch().retrieve(url, known_hash=f"sha256:{sha256}", fname=file, path=folder, downloader=downloader)
+        found = imported("pooch").retrieve(
+            url, known_hash=f"sha256:{sha256}", fname=file, path=folder, downloader=downloader
+        )
     except (OSError, ValueError) as error:
         raise RecordingError(
             f"{file}: cannot be downloaded from {url}: {error}.",
@@ -170,10 +172,16 @@ class _Bounded:
                 file.write(chunk)
 
 
-def _pooch() -> Any:
-    """Pooch, which comes with ``rtemo[study]``."""
+def imported(package: str) -> Any:
+    """A package that comes with ``rtemo[study]``, imported when it is needed.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not installed.
+    """
     try:
-        return importlib.import_module("pooch")
+        return importlib.import_module(package)
     except ImportError as error:
         raise ConfigurationError(
             f"the package {error.name} is not installed.", cure="pip install 'rtemo[study]'."

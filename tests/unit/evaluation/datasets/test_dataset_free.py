@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from rtemo.config import load_configuration, parse_configuration
 from rtemo.errors import ConfigurationError, RecordingError
-from rtemo.evaluation.datasets import eegmat, mfeat, noneeg
+from rtemo.evaluation.datasets import eegmat, mfeat, noneeg, noneeg_records
 from rtemo.evaluation.datasets.base import Dataset
 from rtemo.evaluation.datasets.catalogue import CATALOGUE, load_dataset
 from rtemo.evaluation.protocols import split, standardised
@@ -54,8 +54,8 @@ def test_a_set_of_recordings_has_the_configuration_of_the_project(module: Module
 
 def test_without_recordings_the_error_says_where_they_belong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RTEMO_DATA", str(tmp_path))
-    with pytest.raises(ConfigurationError, match=r"RTEMO_DATA.*noneeg_S01\.xdf.*WFDB"):
-        load_dataset("noneeg", cache=tmp_path)
+    with pytest.raises(RecordingError, match=r"Subject1_AccTempEDA\.atr: cannot be downloaded.*put the file into"):
+        load_dataset("noneeg", cache=tmp_path, url="http://127.0.0.1:1/")
     with pytest.raises(RecordingError, match=r"no file noneeg_S\*\.xdf"):
         load_dataset("noneeg", tmp_path, cache=tmp_path)
     (tmp_path / "Subject02_1.edf").write_bytes(b"")
@@ -69,6 +69,16 @@ def test_the_registry_has_both_files_of_twelve_subjects() -> None:
     assert len(subjects) == 12
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in eegmat.REGISTRY.values())
     assert len(set(eegmat.REGISTRY.values())) == 24
+
+
+def test_the_registry_has_the_five_files_of_fourteen_subjects() -> None:
+    files = [f"AccTempEDA.{end}" for end in ("atr", "dat", "hea")] + [f"SpO2HR.{end}" for end in ("dat", "hea")]
+    assert list(noneeg_records.REGISTRY) == [f"Subject{s}_{file}" for s in range(1, 15) for file in files]
+    digests = noneeg_records.REGISTRY.values()
+    assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
+    # Two subjects went through their stages in the same time.
+    assert len(set(digests)) == 69
+    assert noneeg_records.REGISTRY["Subject9_AccTempEDA.atr"] == noneeg_records.REGISTRY["Subject13_AccTempEDA.atr"]
 
 
 def test_digits_are_halves_of_the_same_images() -> None:
