@@ -43,7 +43,6 @@ LABELS = (1, 0, -1, -1, 0, 1, -1, 0, 1, 1, 0, -1, 0, 1, -1)
 WINDOW_S = 4
 TRAINING_CLIPS = 9
 EYE_FEATURES = 33
-PAPER_SESSIONS, PAPER_WINDOWS = 27, 22_734
 MOST_PICKLE_BYTES = 50_000_000
 EEG_FOLDERS = ("ExtractedFeatures_4s", "ExtractedFeatures_1s", "ExtractedFeatures")
 EYE_FOLDER = "eye_tracking_feature"

@@ -48,6 +48,12 @@ def headline(results: Iterable[Result]) -> Headline:
     return PRINTED if {setting(result, "protocol") for result in results} == {"paper"} else EACH_CLASS
 
 
+def noun(results: Iterable[Result]) -> str:
+    """What a figure shows that has a panel for each protocol; of one protocol alone it is said which accuracy."""
+    nouns = {headline([result]).metric.noun for result in results}
+    return nouns.pop() if len(nouns) == 1 else ACCURACY.noun
+
+
 def beside(shown: Headline) -> Headline:
     """The other one, for a table that has both."""
     return EACH_CLASS if shown is PRINTED else PRINTED

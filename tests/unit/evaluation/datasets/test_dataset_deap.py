@@ -11,7 +11,7 @@ import pytest
 
 from rtemo.errors import ConfigurationError, RecordingError
 from rtemo.evaluation.datasets import deap
-from rtemo.evaluation.datasets.catalogue import load_dataset
+from rtemo.evaluation.datasets.catalogue import CATALOGUE, load_dataset
 
 
 def make_subject(folder: Path, subject: int, ratings: np.ndarray, signals: np.ndarray | None = None) -> Path:
@@ -32,7 +32,7 @@ def test_a_trial_has_63_windows_and_334_trials_make_the_papers_count(tmp_path: P
     make_subject(tmp_path, 12, CORNERS[:2])
     found = load_dataset("deap", tmp_path)
     assert len(found) == 6 * 63
-    assert 334 * 63 == deap.PAPER_WINDOWS == 21_042
+    assert 334 * 63 == CATALOGUE["deap"].paper_windows == 21_042
     assert found.dims == (32, 128)
     assert list(found.views) == ["peripheral", "eeg"]
     assert np.unique(found.trials, return_counts=True)[1].tolist() == [63] * 6

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from rtemo.errors import ConfigurationError, RecordingError
 from rtemo.evaluation.datasets import seed, seed_iv
-from rtemo.evaluation.datasets.catalogue import load_dataset
+from rtemo.evaluation.datasets.catalogue import CATALOGUE, load_dataset
 from rtemo.evaluation.protocols import split
 
 SECONDS = [235, 233, 206, 238, 185, 195, 237, 216, 265, 237, 235, 233, 235, 238, 206]
@@ -56,7 +56,7 @@ def test_windows_are_those_of_table_1(folder: Path) -> None:
     found = load_dataset("seed", folder)
     assert sum(s // 4 for s in SECONDS) == 842
     assert len(found) == 3 * 842
-    assert 27 * len(found) // 3 == seed.PAPER_WINDOWS == 22_734
+    assert 27 * len(found) // 3 == CATALOGUE["seed"].paper_windows == 22_734
     assert found.paper_train is not None
     assert [int(found.paper_train[found.sessions == k].sum()) for k in range(3)] == [499] * 3
     assert 27 * 499 == 13_473

@@ -11,8 +11,8 @@ from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import NOTHING, Metric
 from rtemo.evaluation.study.report.comparing import Group, Line, Ours, compare_lines
 from rtemo.evaluation.study.report.content import Paragraph, Picture
-from rtemo.evaluation.study.report.figures import Curve, Curves, line_chart
-from rtemo.evaluation.study.report.headline import headline
+from rtemo.evaluation.study.report.figures import BANDS, Curve, Curves, line_chart
+from rtemo.evaluation.study.report.headline import headline, noun
 from rtemo.evaluation.study.report.maps import matrix_grid
 from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, values_of
 from rtemo.evaluation.study.report.statistics import Summary
@@ -34,7 +34,8 @@ def figure3(results: Sequence[Result]) -> Told:
             curves = [_curve(line, _look(line), rates, shown.test()) for line in lines]
             panels.append(Curves(title, curves, shown.metric.noun, chance=runs.chance(part.results)))
         caption = (
-            f"{whole.title}: accuracy on complete test windows over the share of training windows that lack a view"
+            f"{whole.title}: {noun(whole.results)} on complete test windows over the share of training windows that "
+            "lack a view"
         )
         telling.add(_lines_of_rates(f"figure3-{whole.slug}", caption, panels, whole.results))
         for part, _ in apart:
@@ -167,7 +168,7 @@ def _curve(line: Line, look: str, rates: Sequence[Setting], figure: str) -> Curv
 def _lines_of_rates(name: str, caption: str, panels: Sequence[Curves], results: Sequence[Result]) -> Picture:
     ticks = [float(rate) for rate in values_of(results, "rate") if isinstance(rate, int | float)]
     png = line_chart(panels, "training windows that lack the view", percent_x=True, ticks=ticks)
-    return Picture(name, f"{caption}. Bands: ± 1 SD over runs.", caption, png)
+    return Picture(name, f"{caption}. {BANDS}", caption, png)
 
 
 def _errors(result: Result) -> str:

@@ -8,8 +8,8 @@ from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import Metric
 from rtemo.evaluation.study.report.comparing import Group, Line, Shown, compare_lines
 from rtemo.evaluation.study.report.content import Picture
-from rtemo.evaluation.study.report.figures import Bars, Curve, Curves, bar_chart, line_chart
-from rtemo.evaluation.study.report.headline import headline
+from rtemo.evaluation.study.report.figures import BANDS, Bars, Curve, Curves, bar_chart, line_chart
+from rtemo.evaluation.study.report.headline import headline, noun
 from rtemo.evaluation.study.report.maps import Heat, heat_maps
 from rtemo.evaluation.study.report.sections.common import (
     OURS,
@@ -58,9 +58,10 @@ def _unlabelled(telling: Telling, results: Sequence[Result]) -> None:
                 for line in by_method(part.results)
             ]
             panels.append(Curves(title, curves, accuracy.metric.noun, chance=runs.chance(part.results)))
-        caption = f"(a) {whole.title}: accuracy on test windows over the share of unlabelled windows that is used"
+        what = f"{noun(whole.results)} on test windows over the share of unlabelled windows that is used"
+        caption = f"(a) {whole.title}: {what}"
         png = line_chart(panels, "unlabelled training windows used", percent_x=True)
-        telling.add(Picture(f"figure2a-{whole.slug}", f"{caption}. Bands: ± 1 SD over runs.", caption, png))
+        telling.add(Picture(f"figure2a-{whole.slug}", f"{caption}. {BANDS}", caption, png))
         for part, _ in apart:
             accuracy = headline(part.results)
             shown = by_setting(name, values_of(part.results, name), accuracy.test(), share)
@@ -137,7 +138,7 @@ def _views(telling: Telling, results: Sequence[Result]) -> None:
                 for view in values_of(part.results, "views")
             }
             panels.append(Bars(title, series, f"{accuracy.metric.noun} ± SD", chance=runs.chance(part.results)))
-        caption = f"(c) {whole.title}: accuracy on test windows with each view alone and with both"
+        caption = f"(c) {whole.title}: {noun(whole.results)} on test windows with each view alone and with both"
         png = bar_chart([method.title for method in methods], panels)
         telling.add(Picture(f"figure2c-{whole.slug}", caption, caption, png))
         for part, _ in apart:
@@ -183,7 +184,7 @@ def figure6(results: Sequence[Result]) -> Told:
                 group = Group(f"{what}, %", accuracy.metric, shown, tested=False)
                 name, caption = f"figure6-{part.slug}", f"{part.title}: {what} by c1 and c2"
                 telling.compared(compare_lines(name, caption, lines, [group], ours=(), cost=test, first="c1"))
-            caption = f"{whole.title}: accuracy {of} over c1 and c2, mean ± SD over runs, %"
-            png = heat_maps(panels, "c2 (classification)", "c1 (imputation)", "accuracy")
+            caption = f"{whole.title}: {noun(whole.results)} {of} over c1 and c2, mean ± SD over runs, %"
+            png = heat_maps(panels, "c2 (classification)", "c1 (imputation)", noun(whole.results))
             telling.add(Picture(f"figure6-{whole.slug}", caption, caption, png))
     return telling.told

@@ -8,7 +8,7 @@ from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.comparing import Group, Line, Ours, Pick, Shown, Source, compare_lines
 from rtemo.evaluation.study.report.content import Picture
 from rtemo.evaluation.study.report.figures import Bars, bar_chart
-from rtemo.evaluation.study.report.headline import Headline, headline
+from rtemo.evaluation.study.report.headline import Headline, headline, noun
 from rtemo.evaluation.study.report.sections.common import Telling, Told
 from rtemo.evaluation.study.report.sections.incomplete import filled_title
 from rtemo.evaluation.study.report.statistics import Summary, summarise
@@ -35,7 +35,7 @@ def missing_test(results: Sequence[Result]) -> Told:
             picks = _conditions(views, accuracy)
             series = {title: [_mean(pick(line), keys) for line in lines] for title, pick in picks.items()}
             panels.append(Bars(title, series, f"{accuracy.metric.noun} ± SD", chance=runs.chance(part.results)))
-        caption = f"{whole.title}: accuracy on test windows with all views, and with each one missing"
+        caption = f"{whole.title}: {noun(whole.results)} on test windows with all views, and with each one missing"
         png = bar_chart([line.title for line in lines], panels)
         telling.add(Picture(f"missing-test-{whole.slug}", caption, caption, png))
         for part, _ in apart:

@@ -11,7 +11,7 @@ import pytest
 from rtemo.evaluation.study.report.cells import ACCURACY, BALANCED
 from rtemo.evaluation.study.report.content import Cell, Row, Table
 from rtemo.evaluation.study.report.figures import Bars, Curves
-from rtemo.evaluation.study.report.headline import beside, headline
+from rtemo.evaluation.study.report.headline import beside, headline, noun
 from rtemo.evaluation.study.report.maps import Heat
 from rtemo.evaluation.study.report.sections import SECTIONS, incomplete, inside, missing
 from rtemo.evaluation.study.report.sections.common import Told
@@ -45,6 +45,12 @@ def test_all_else_is_told_in_balanced_accuracy(results: list[Result]) -> None:
     assert shown.test() == "inductive.complete.balanced_accuracy"
     assert shown.train == "transductive.complete.balanced_accuracy"
     assert shown.test("without:eeg") == "inductive.without:eeg.balanced_accuracy"
+
+
+def test_a_figure_with_panels_of_both_protocols_says_accuracy() -> None:
+    assert noun([PAPER, PAPER]) == "accuracy"
+    assert noun([HONEST, NONE]) == "balanced accuracy"
+    assert noun([PAPER, HONEST]) == "accuracy"
 
 
 def test_beside_one_stands_the_other() -> None:
