@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from rtemo.errors import ConfigurationError, RecordingError
 RECORDINGS_VARIABLE = "RTEMO_DATA"
 CACHE_VARIABLE = "RTEMO_CACHE"
 TIMEOUT_S = 60.0
+LONGEST_S = 900.0
+"""A server that sends a byte now and then never runs into the time-out of a single read."""
 CHUNK = 1 << 20
 
 
@@ -163,10 +166,12 @@ class _Bounded:
         """Write what `url` answers into a file."""
         if not url.startswith(("https://", "http://127.0.0.1:")):
             raise ValueError(f"{url} is not https")
-        size = 0
+        size, started = 0, time.monotonic()
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, Path(output_file).open("wb") as file:  # noqa: S310
-            while chunk := answer.read(CHUNK):
+            while chunk := answer.read1(CHUNK):
                 size += len(chunk)
+                if time.monotonic() - started > LONGEST_S:
+                    raise ValueError(f"{size} bytes came in {LONGEST_S:g} s, which is too slow")
                 if size > self._most:
                     raise ValueError(f"the answer is longer than {self._most} bytes")
                 file.write(chunk)

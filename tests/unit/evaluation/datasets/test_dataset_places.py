@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import pytest
 
 from rtemo.config import Configuration
 from rtemo.errors import ConfigurationError, RecordingError
+from rtemo.evaluation.datasets import places
 from rtemo.evaluation.datasets import recorded as module
 from rtemo.evaluation.datasets.noneeg import CONFIG
 from rtemo.evaluation.datasets.places import cache_folder, digest_of, fetched, recordings, recordings_folder
@@ -67,6 +69,32 @@ def test_an_answer_that_is_too_long_is_cut_off(served: tuple[Path, str], tmp_pat
     (folder / "a.bin").write_bytes(CONTENT)
     with pytest.raises(RecordingError, match="longer than 100 bytes"):
         fetched("a.bin", url + "a.bin", SHA256, 100, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_server_that_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = threading.Event()
+
+    class Dripping(_Quiet):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                while not gone.wait(0.05):
+                    self.wfile.write(b"x")
+
+    monkeypatch.setattr(places, "LONGEST_S", 0.5)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        with pytest.raises(RecordingError, match="too slow"):
+            fetched("a.bin", f"http://127.0.0.1:{server.server_port}/a.bin", SHA256, 10**6, tmp_path / "cache")
+    finally:
+        gone.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
     assert list((tmp_path / "cache").iterdir()) == []
 
 
