@@ -25,17 +25,17 @@ class Sizes(Experiment):
     title = "Size of the front end, length of training"
     protocols = ("honest",)
     description = (
-        f"SiMVAE with {DEFAULT} principal components a view (the default), with more of them, and trained {LONGER} "
-        "times as long. Few components hold noise back, which features of EEG are full of; where features say much "
-        "and noise is rare, they hold back what is said."
+        f"SiMVAE with {DEFAULT} principal components a view (the default) and with more of them, and the fewest and "
+        f"the most of them trained {LONGER} times as long. Few components hold noise back, which features of EEG are "
+        "full of; where features say much and noise is rare, they hold back what is said."
     )
 
     def tasks(self, dataset: Dataset, options: StudyOptions) -> list[Task]:
-        """Sizes up to the features that there are, and the default size trained longer."""
+        """Sizes up to the features that there are; the default one and the largest trained longer too."""
         largest = max(dataset.dims)
         # Two sizes that both keep all features are the same model.
         sizes = [size for place, size in enumerate(COMPONENTS) if place == 0 or COMPONENTS[place - 1] < largest]
-        runs = [*((size, 1) for size in sizes), (DEFAULT, LONGER)]
+        runs = [*((size, 1) for size in sizes), *((size, LONGER) for size in dict.fromkeys((DEFAULT, sizes[-1])))]
         return [
             self.task(
                 dataset, method, seed, options, protocol="honest", labels=labels, components=components, longer=longer

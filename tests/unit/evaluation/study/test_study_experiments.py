@@ -204,9 +204,12 @@ def test_neighbours_are_looked_for_outside_a_windows_own_unit():
 
 
 def test_front_ends_that_keep_all_features_are_one_model():
-    def sizes(features: int) -> list[object]:
+    def sizes(features: int, longer: int = 1) -> list[object]:
         wide = replace(SET, views={name: np.tile(x, (1, features))[:, :features] for name, x in SET.views.items()})
         found = EXPERIMENTS["sizes"].tasks(wide, replace(QUICK, seeds=1))
-        return [t.settings["components"] for t in found if t.settings["longer"] == 1 and t.settings["labels"] == "all"]
+        return [
+            t.settings["components"] for t in found if (t.settings["longer"], t.settings["labels"]) == (longer, "all")
+        ]
 
     assert [sizes(n) for n in (20, 21, 40, 41)] == [[20], [20, 40], [20, 40], [20, 40, 80]]
+    assert [sizes(n, longer=3) for n in (20, 21, 41)] == [[20], [20, 40], [20, 80]]
