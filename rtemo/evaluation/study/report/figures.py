@@ -1,4 +1,4 @@
-"""The kinds of figures: lines with bands, bars, points."""
+"""The kinds of figures: lines, bars, points."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from rtemo.evaluation.study.report import canvas as on
 from rtemo.evaluation.study.report.statistics import Summary
 
 CHANCE = "chance (1 / classes)"
-BANDED = ("simvae", "smvae")
-"""Lines with a band of their SD; the bands of all others would hide what they are of."""
-BANDS = "Bands: ± 1 SD over runs, of SiMVAE and SMVAE alone; that of every line is in the table."
+MEANS = "Means over runs; their SDs, which are mostly those of the splits and hit all methods alike, are in the table."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Curves:
 
 
 def line_chart(panels: Sequence[Curves], x: str, *, percent_x: bool = False, ticks: Sequence[float] = ()) -> bytes:
-    """Lines, ours with bands of one SD; panels side by side, two a row."""
+    """Lines of means, panels side by side, two a row."""
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
     names = list(dict.fromkeys((c.name, c.label) for panel in panels for c in panel.curves))
@@ -94,12 +92,9 @@ def _curve(axes: Axes, curve: Curve, look: on.Look) -> None:
     there = [(x, point) for x, point in zip(curve.x, curve.points, strict=True) if point is not None]
     if not there:
         return
-    x = [x for x, _ in there]
-    mean = np.array([point.mean for _, point in there])
-    sd = np.array([point.sd or 0.0 for _, point in there])
     axes.plot(
-        x,
-        mean,
+        [x for x, _ in there],
+        [point.mean for _, point in there],
         color=look.colour,
         linestyle=look.dashes,
         linewidth=look.width,
@@ -107,8 +102,6 @@ def _curve(axes: Axes, curve: Curve, look: on.Look) -> None:
         markersize=5,
         label=on.short(curve.label),
     )
-    if curve.name in BANDED:
-        axes.fill_between(x, mean - sd, mean + sd, color=look.colour, alpha=0.1, linewidth=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +122,9 @@ def bar_chart(names: Sequence[str], panels: Sequence[Bars]) -> bytes:
     hatches = ("", "////", "....", "\\\\\\\\", "xx", "--")
 
     def draw(canvas: Canvas) -> None:
-        axes = canvas.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        # Bars of one figure are compared between panels too.
+        alike = len({panel.x for panel in panels}) == 1
+        axes = canvas.subplots(1, len(panels), squeeze=False, sharey=True, sharex=alike)[0]
         height = 0.8 / max(1, len(series))
         for at, panel in zip(axes, panels, strict=True):
             for place, label in enumerate(series):

@@ -110,6 +110,7 @@ def reliability_grid(panels: Sequence[Reliability]) -> bytes:
             at.set_title(on.wrapped(panel.title, 30))
             at.set_xlim(0, 1)
             at.set_ylim(0, 1.02)
+            at.set_xticks([0, 0.5, 1])
             on.percent(at.xaxis)
             on.percent(at.yaxis)
             if place + columns >= len(panels):

@@ -11,7 +11,7 @@ from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import NOTHING, Metric
 from rtemo.evaluation.study.report.comparing import Group, Line, Ours, compare_lines
 from rtemo.evaluation.study.report.content import Paragraph, Picture
-from rtemo.evaluation.study.report.figures import BANDS, Curve, Curves, line_chart
+from rtemo.evaluation.study.report.figures import MEANS, Curve, Curves, line_chart
 from rtemo.evaluation.study.report.headline import headline, noun
 from rtemo.evaluation.study.report.maps import matrix_grid
 from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, values_of
@@ -168,7 +168,7 @@ def _curve(line: Line, look: str, rates: Sequence[Setting], figure: str) -> Curv
 def _lines_of_rates(name: str, caption: str, panels: Sequence[Curves], results: Sequence[Result]) -> Picture:
     ticks = [float(rate) for rate in values_of(results, "rate") if isinstance(rate, int | float)]
     png = line_chart(panels, "training windows that lack the view", percent_x=True, ticks=ticks)
-    return Picture(name, f"{caption}. {BANDS}", caption, png)
+    return Picture(name, f"{caption}. {MEANS}", caption, png)
 
 
 def _errors(result: Result) -> str:

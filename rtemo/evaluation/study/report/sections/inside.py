@@ -8,7 +8,7 @@ from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import Metric
 from rtemo.evaluation.study.report.comparing import Group, Line, Shown, compare_lines
 from rtemo.evaluation.study.report.content import Picture
-from rtemo.evaluation.study.report.figures import BANDS, Bars, Curve, Curves, bar_chart, line_chart
+from rtemo.evaluation.study.report.figures import MEANS, Bars, Curve, Curves, bar_chart, line_chart
 from rtemo.evaluation.study.report.headline import headline, noun
 from rtemo.evaluation.study.report.maps import Heat, heat_maps
 from rtemo.evaluation.study.report.sections.common import (
@@ -61,7 +61,7 @@ def _unlabelled(telling: Telling, results: Sequence[Result]) -> None:
         what = f"{noun(whole.results)} on test windows over the share of unlabelled windows that is used"
         caption = f"(a) {whole.title}: {what}"
         png = line_chart(panels, "unlabelled training windows used", percent_x=True)
-        telling.add(Picture(f"figure2a-{whole.slug}", f"{caption}. {BANDS}", caption, png))
+        telling.add(Picture(f"figure2a-{whole.slug}", f"{caption}. {MEANS}", caption, png))
         for part, _ in apart:
             accuracy = headline(part.results)
             shown = by_setting(name, values_of(part.results, name), accuracy.test(), share)
