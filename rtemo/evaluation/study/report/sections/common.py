@@ -62,6 +62,16 @@ def with_setting(name: str, value: Setting, figure: str) -> Pick:
     return pick
 
 
+def within(part: runs.Part, figure: str) -> Pick:
+    """Of a row, the runs of a part, and a figure of them."""
+    keys = {result.task.key for result in part.results}
+
+    def pick(line: Line) -> Source:
+        return [r for r in line.results if r.task.key in keys], figure
+
+    return pick
+
+
 def all_runs(figure: str) -> Pick:
     """Of a row, all runs, and a figure of them."""
     return lambda line: (line.results, figure)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from rtemo.evaluation.study.report import runs
 from rtemo.evaluation.study.report.cells import ECE, NOTHING, cost_cells
-from rtemo.evaluation.study.report.comparing import Group, Line, Pick, Shown, Source, compare_lines
+from rtemo.evaluation.study.report.comparing import Group, Line, Shown, compare_lines
 from rtemo.evaluation.study.report.content import Cell, Column, Row, Table
 from rtemo.evaluation.study.report.headline import Headline, beside, headline
-from rtemo.evaluation.study.report.sections.common import OURS, Telling, Told, by_method, by_setting, values_of
+from rtemo.evaluation.study.report.sections.common import OURS, Telling, Told, by_method, by_setting, values_of, within
 from rtemo.evaluation.study.task import Result, Setting
 
 
@@ -60,7 +60,7 @@ def _overview(telling: Telling, results: Sequence[Result]) -> None:
         if len(sets) < 2:
             continue
         accuracy = headline(found)
-        columns = [Shown(part.title, _within(part, accuracy.test())) for part in sets]
+        columns = [Shown(part.title, within(part, accuracy.test())) for part in sets]
         telling.compared(
             compare_lines(
                 f"table2-overview-{protocol}",
@@ -73,16 +73,6 @@ def _overview(telling: Telling, results: Sequence[Result]) -> None:
                 spread=False,
             )
         )
-
-
-def _within(part: runs.Part, figure: str) -> Pick:
-    """Of a row, the runs of a part."""
-    keys = {result.task.key for result in part.results}
-
-    def pick(line: Line) -> Source:
-        return [r for r in line.results if r.task.key in keys], figure
-
-    return pick
 
 
 def _cost(name: str, caption: str, lines: Sequence[Line], labels: Sequence[Setting], shown: Headline) -> Table:

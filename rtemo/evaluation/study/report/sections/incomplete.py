@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import NOTHING, Metric
-from rtemo.evaluation.study.report.comparing import Group, Line, Ours, compare_lines
+from rtemo.evaluation.study.report.comparing import Compared, Group, Line, Ours, Shown, compare_lines
 from rtemo.evaluation.study.report.content import Paragraph, Picture
 from rtemo.evaluation.study.report.figures import MEANS, Curve, Curves, line_chart
-from rtemo.evaluation.study.report.headline import headline, noun
+from rtemo.evaluation.study.report.headline import Headline, headline, noun
 from rtemo.evaluation.study.report.maps import matrix_grid
-from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, values_of
+from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, values_of, within
 from rtemo.evaluation.study.report.statistics import Summary
 from rtemo.evaluation.study.task import Result, Setting
 
@@ -24,8 +24,9 @@ WORST_R2 = -1.0
 
 
 def figure3(results: Sequence[Result]) -> Told:
-    """Accuracy over the rate: a figure for each data set, protocols side by side, and a table for each."""
+    """All data sets side by side; a figure for each over the rate, protocols side by side, and a table for each."""
     telling = Telling()
+    _overview(telling, results)
     for whole in runs.parts(results, "rate", "imputer", "protocol", "labels"):
         apart = runs.apart(whole, "rate", "imputer")
         panels = []
@@ -42,18 +43,52 @@ def figure3(results: Sequence[Result]) -> Told:
             shown = headline(part.results)
             columns = by_setting("rate", values_of(part.results, "rate"), shown.test(), share)
             telling.compared(
-                compare_lines(
+                _compared(
                     f"figure3-{part.slug}",
                     f"{part.title}: {shown.metric.noun} by share of training windows that lack a view",
-                    _by_filling(part.results),
-                    [Group(shown.metric.title, shown.metric, columns)],
-                    cost=shown.test(),
-                    ours=[Ours(("simvae", "none"), names.method_title("simvae"))],
-                    row_settings=("imputer",),
-                    aside={("smvae", "full-data")},
+                    part.results,
+                    Group(shown.metric.title, shown.metric, columns),
+                    shown,
                 )
             )
     return telling.told
+
+
+def _overview(telling: Telling, results: Sequence[Result]) -> None:
+    """A table for each protocol, its columns the data sets; only where there are several."""
+    for protocol, found in runs.grouped(results, lambda r: runs.setting(r, "protocol"), str).items():
+        sets = runs.parts(found, "rate", "imputer", "protocol", "labels")
+        if len(sets) < 2:
+            continue
+        shown = headline(found)
+        columns = [Shown(part.title, within(part, shown.test())) for part in sets]
+        telling.compared(
+            _compared(
+                f"figure3-overview-{protocol}",
+                f"All data sets, {protocol} protocol: {shown.metric.noun} on complete test windows, mean over all "
+                "shares of training windows that lack the view",
+                found,
+                Group(f"{shown.metric.noun}, all data sets, %", shown.metric, columns),
+                shown,
+                spread=False,
+            )
+        )
+
+
+def _compared(
+    name: str, caption: str, results: Sequence[Result], group: Group, shown: Headline, *, spread: bool = True
+) -> Compared:
+    return compare_lines(
+        name,
+        caption,
+        _by_filling(results),
+        [group],
+        cost=shown.test(),
+        ours=[Ours(("simvae", "none"), names.method_title("simvae"))],
+        row_settings=("imputer",),
+        aside={("smvae", "full-data")},
+        spread=spread,
+    )
 
 
 def figure4(results: Sequence[Result]) -> Told:

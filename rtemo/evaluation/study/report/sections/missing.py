@@ -9,7 +9,7 @@ from rtemo.evaluation.study.report.comparing import Group, Line, Ours, Pick, Sho
 from rtemo.evaluation.study.report.content import Picture
 from rtemo.evaluation.study.report.figures import Bars, bar_chart
 from rtemo.evaluation.study.report.headline import Headline, headline, noun
-from rtemo.evaluation.study.report.sections.common import Telling, Told
+from rtemo.evaluation.study.report.sections.common import Telling, Told, within
 from rtemo.evaluation.study.report.sections.incomplete import filled_title
 from rtemo.evaluation.study.report.statistics import Summary, summarise
 from rtemo.evaluation.study.task import Result
@@ -23,8 +23,9 @@ OTHER_VIEW = "was made for another view"
 
 
 def missing_test(results: Sequence[Result]) -> Told:
-    """A figure for each data set, and a table for each rate in training."""
+    """All data sets side by side; a figure for each, and a table for each rate in training."""
     telling = Telling()
+    _overview(telling, results)
     for whole in runs.parts(results, "rate", *ROWS):
         views = runs.hidden_views(whole.results)
         lines, apart = _lines(whole.results), runs.apart(whole, *ROWS)
@@ -59,6 +60,35 @@ def missing_test(results: Sequence[Result]) -> Told:
                 )
             )
     return telling.told
+
+
+def _overview(telling: Telling, results: Sequence[Result]) -> None:
+    """A table whose columns are the data sets and their missing views; only where there are several sets."""
+    sets = runs.parts(results, "rate", *ROWS)
+    if len(sets) < 2:
+        return
+    accuracy = headline(results)
+    lines = [line for line in _lines(results) if not _alone(line)]
+    columns = [
+        Shown(
+            f"{names.dataset_title(part.dataset)}, without {view}",
+            within(part, accuracy.test(f"{runs.WITHOUT}{view}")),
+        )
+        for part in sets
+        for view in runs.hidden_views(part.results)
+    ]
+    telling.compared(
+        compare_lines(
+            "missing-test-overview",
+            f"All data sets: {accuracy.metric.noun} with a view missing at test, mean over all rates in training",
+            lines,
+            [Group(f"{accuracy.metric.noun} with a view missing, all data sets, %", accuracy.metric, columns)],
+            ours=_ours(results),
+            row_settings=ROWS,
+            aside={line.key for line in lines if _variant(line.key)},
+            spread=False,
+        )
+    )
 
 
 def _key(result: Result) -> Key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import made_up_results as made
+import numpy as np
 import pytest
 
 from rtemo.evaluation.study.report.content import Cell, Picture, Row, Table
@@ -302,3 +303,33 @@ def test_run_time_is_summed_and_averaged_by_method() -> None:
         "2.00",
         "0.500",
     ]
+
+
+def test_all_data_sets_stand_side_by_side_where_a_view_is_missing() -> None:
+    """A column for each set and view, its mean over both rates; splits, and not rates or views, are what is counted."""
+    runs = [r for dataset in ("noneeg", "eegmat") for r in made.missing(3, dataset)]
+    told = SECTIONS["missing-test"](runs)
+    table = tables(told)["missing-test-overview"]
+    mine = [r for r in runs if r.task.method == "lr" and r.task.settings.get("imputer") == "mean"]
+    mine = [r for r in mine if r.task.dataset == "eegmat" and not r.task.settings.get("views")]
+    wanted = np.mean([r.figures["inductive.without:bio.balanced_accuracy"] for r in mine])
+    assert len(mine) == 6
+    shown = cell(table, "Mean + Logistic regression", "EEG, mental arithmetic, without bio")
+    assert shown.values["mean"] == pytest.approx(wanted)
+    assert not any("alone" in row.cells[0].text for row in table.rows)
+    (test,) = [t for t in told.tests if "all data sets" in t.group and t.subject == "SiMVAE"]
+    assert {c.splits for c in test.comparisons} == {6}
+    assert "missing-test-overview" not in tables(SECTIONS["missing-test"](made.missing(3)))
+
+
+def test_all_data_sets_stand_side_by_side_where_windows_are_incomplete() -> None:
+    runs = [r for dataset in ("noneeg", "eegmat") for r in made.figure3(3, dataset)]
+    told = SECTIONS["figure3"](runs)
+    table = tables(told)["figure3-overview-honest"]
+    mine = [r for r in runs if r.task.settings["protocol"] == "honest" and r.task.dataset == "noneeg"]
+    wanted = np.mean([r.figures["inductive.complete.balanced_accuracy"] for r in mine if r.task.method == "simvae"])
+    (column,) = [c.title for c in table.columns if c.title.startswith("Non-EEG")]
+    assert cell(table, "SiMVAE", column).values["mean"] == pytest.approx(wanted)
+    tests = [t for t in told.tests if t.protocol == "honest" and "all data sets" in t.group]
+    assert {c.splits for t in tests for c in t.comparisons} == {6}
+    assert "figure3-overview-honest" not in tables(SECTIONS["figure3"](made.figure3(3)))
