@@ -78,7 +78,7 @@ def sentence(test: Contest) -> str:
         said.append(f"it is significantly better than {len(test.won)} of {others}")
     if test.leading:
         said.append(f"it is ahead of {len(test.leading)} of {others} by mean, not significantly")
-    return f"{test.of.capitalize()}: {test.subject} {'; '.join(said)}."
+    return f"{test.of[:1].upper()}{test.of[1:]}: {test.subject} {'; '.join(said)}."
 
 
 def power(comparisons: Sequence[Comparison]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import made_up_results as made
 import pytest
 
@@ -57,6 +59,10 @@ def test_who_loses_to_nobody_is_said_to() -> None:
 
 def test_where_small_is_good_a_large_value_loses() -> None:
     assert "loses to A (by 2.0 points" in sentence(contest({"A": [x - 0.02 for x in BASE]}, BASE, ECE))
+
+
+def test_a_formula_at_the_beginning_of_a_sentence_keeps_its_letters() -> None:
+    assert sentence(replace(contest({"A": BASE}, BASE), group="error ||X||")).startswith("Error ||X||: SiMVAE")
 
 
 def compared(splits: int, others: int, columns: int = 1) -> list[Comparison]:
