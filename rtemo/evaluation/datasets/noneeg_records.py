@@ -152,13 +152,13 @@ def convert(record: Path, path: Path) -> None:
     """
     wfdb = imported("wfdb")
     with XdfWriter(path) as file:
-        streams = []
+        streams, records = [], {name: wfdb.rdrecord(f"{record}{name}") for _, name in STREAMS}
         for stream, name in STREAMS:
-            found = wfdb.rdrecord(f"{record}{name}")
+            found = records[name]
             number = file.add_stream(stream, "Physio", found.sig_name, float(found.fs), units=found.units)
             stamps_s = START_S + np.arange(found.sig_len) / found.fs
             streams.append((number, stamps_s, found.p_signal.astype(np.float32)))
-        wrist = wfdb.rdheader(f"{record}{WRIST}")
+        wrist = records[WRIST]
         stages = wfdb.rdann(f"{record}{WRIST}", "atr")
         number = file.add_stream("stage", "Markers", ["stage"], channel_format="string")
         stamps_s = START_S + np.append(stages.sample, wrist.sig_len) / wrist.fs

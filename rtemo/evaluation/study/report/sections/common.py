@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.comparing import Compared, Line, Ours, Pick, Shown, Source
 from rtemo.evaluation.study.report.content import Block
+from rtemo.evaluation.study.report.headline import Headline, headline
 from rtemo.evaluation.study.report.verdicts import Contest
 from rtemo.evaluation.study.task import Result, Setting
 
@@ -70,6 +71,22 @@ def within(part: runs.Part, figure: str) -> Pick:
         return [r for r in line.results if r.task.key in keys], figure
 
     return pick
+
+
+def side_by_side(results: Iterable[Result], *shown: str) -> Iterator[tuple[str, list[Result], Headline, list[Shown]]]:
+    """Of each protocol that has several data sets: its runs, which accuracy they are told in, and a column a set.
+
+    Parameters
+    ----------
+    results : iterable of Result
+    *shown : str
+        Settings over which a column is a mean, or that rows tell apart.
+    """
+    for protocol, found in runs.grouped(results, lambda r: runs.setting(r, "protocol"), str).items():
+        sets = runs.parts(found, "protocol", *shown)
+        if len(sets) > 1:
+            accuracy = headline(found)
+            yield str(protocol), found, accuracy, [Shown(part.title, within(part, accuracy.test())) for part in sets]
 
 
 def all_runs(figure: str) -> Pick:

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 
 from rtemo.evaluation.study.report import runs
 from rtemo.evaluation.study.report.cells import ECE, NOTHING, cost_cells
-from rtemo.evaluation.study.report.comparing import Group, Line, Shown, compare_lines
+from rtemo.evaluation.study.report.comparing import Group, Line, compare_lines
 from rtemo.evaluation.study.report.content import Cell, Column, Row, Table
 from rtemo.evaluation.study.report.headline import Headline, beside, headline
-from rtemo.evaluation.study.report.sections.common import OURS, Telling, Told, by_method, by_setting, values_of, within
+from rtemo.evaluation.study.report.sections.common import (
+    OURS,
+    Telling,
+    Told,
+    by_method,
+    by_setting,
+    side_by_side,
+    values_of,
+)
 from rtemo.evaluation.study.task import Result, Setting
 
 
@@ -55,12 +63,7 @@ def table2(results: Sequence[Result]) -> Told:
 
 def _overview(telling: Telling, results: Sequence[Result]) -> None:
     """A table for each protocol, its columns the data sets; only where there are several."""
-    for protocol, found in runs.grouped(results, lambda r: runs.setting(r, "protocol"), str).items():
-        sets = runs.parts(found, "labels", "protocol")
-        if len(sets) < 2:
-            continue
-        accuracy = headline(found)
-        columns = [Shown(part.title, within(part, accuracy.test())) for part in sets]
+    for protocol, found, accuracy, columns in side_by_side(results, "labels"):
         telling.compared(
             compare_lines(
                 f"table2-overview-{protocol}",

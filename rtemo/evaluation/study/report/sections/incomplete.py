@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rtemo.evaluation.study.report import names, runs
 from rtemo.evaluation.study.report.cells import NOTHING, Metric
-from rtemo.evaluation.study.report.comparing import Compared, Group, Line, Ours, Shown, compare_lines
+from rtemo.evaluation.study.report.comparing import Compared, Group, Line, Ours, compare_lines
 from rtemo.evaluation.study.report.content import Paragraph, Picture
 from rtemo.evaluation.study.report.figures import MEANS, Curve, Curves, line_chart
 from rtemo.evaluation.study.report.headline import Headline, headline, noun
 from rtemo.evaluation.study.report.maps import matrix_grid
-from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, values_of, within
+from rtemo.evaluation.study.report.sections.common import Telling, Told, by_setting, share, side_by_side, values_of
 from rtemo.evaluation.study.report.statistics import Summary
 from rtemo.evaluation.study.task import Result, Setting
 
@@ -56,12 +56,7 @@ def figure3(results: Sequence[Result]) -> Told:
 
 def _overview(telling: Telling, results: Sequence[Result]) -> None:
     """A table for each protocol, its columns the data sets; only where there are several."""
-    for protocol, found in runs.grouped(results, lambda r: runs.setting(r, "protocol"), str).items():
-        sets = runs.parts(found, "rate", "imputer", "protocol", "labels")
-        if len(sets) < 2:
-            continue
-        shown = headline(found)
-        columns = [Shown(part.title, within(part, shown.test())) for part in sets]
+    for protocol, found, shown, columns in side_by_side(results, "rate", "imputer", "labels"):
         telling.compared(
             _compared(
                 f"figure3-overview-{protocol}",
