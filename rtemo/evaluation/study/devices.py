@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from rtemo.errors import ConfigurationError
 from rtemo.locked_lines import lock
 
 WHICHEVER: Final = ("auto", "cuda")
@@ -56,9 +57,19 @@ def take_number(count: int, name: str, folder: Path | None = None) -> int:
         What is numbered.
     folder : Path, optional
         Where the locks lie: on this machine only.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder belongs to somebody else, who could have put links to files of this user there.
     """
     folder = folder or Path(tempfile.gettempdir()) / f"rtemo-devices-{'' if sys.platform == 'win32' else os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if sys.platform != "win32" and folder.stat(follow_symlinks=False).st_uid != os.getuid():
+        raise ConfigurationError(
+            f"{folder}: belongs to somebody else; it must hold only your own locks of GPUs.",
+            cure="Have it removed, or set TMPDIR to a folder of yours.",
+        )
     clean = "".join(c if c.isalnum() or c in "-+" else "_" for c in name)[:100]
     for turn in itertools.count():
         for number in range(count):

@@ -344,6 +344,17 @@ def test_each_process_takes_the_number_that_the_fewest_have(tmp_path: Path) -> N
         assert all(file.parent in (tmp_path, tmp_path / "other") for file in tmp_path.rglob("*.lock"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="who owns a folder is asked elsewhere only")
+def test_locks_are_not_put_where_somebody_else_could_have_laid_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    with pytest.raises(ConfigurationError, match="somebody else"):
+        take_number(2, "cuda-all", tmp_path / "theirs")
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_its_name_to_the_result(path: Path) -> None:
     if not torch.cuda.is_available():
