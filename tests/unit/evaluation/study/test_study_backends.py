@@ -109,7 +109,7 @@ def test_an_interruption_keeps_what_is_finished_and_ends_the_processes(path: Pat
     assert len(kept - told) <= 1
     assert 1 <= len(told) < 39
     study = run_study([Tiny()], [A], Options(20), path, LocalBackend(1, "cpu"), resume=True)
-    assert (study.ran, len(study.results), study.failed) == (40 - len(told), 40, ())
+    assert (study.ran, len(study.results), study.failed) == (40 - len(kept), 40, ())
 
 
 ORPHANS = """
