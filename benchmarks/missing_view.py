@@ -3,7 +3,7 @@
 One SiMVAE per split (five folds of whole subjects or numerals, complete training windows, all labels), and its own
 classifier on test windows of which one view is missing and filled by
 
-* psi, the model's net, which sees the front end's outputs: 20 principal components of the views left;
+* psi, the model's net, which sees the front end's outputs: at most 20 principal components of the views left;
 * ridge regression from the same components, onto the missing view's;
 * ridge regression from all features of the views left, onto the missing view's components;
 * kNN over all features.
