@@ -32,6 +32,7 @@ from rtemo.evaluation.study.experiments.base import complete
 from rtemo.evaluation.study.training import Recipe, train_on
 
 SETS = ("noneeg", "eegmat", "mfeat", "digits")
+STEPS = 300
 PENALTIES = np.logspace(-2, 4, 13)
 Filler = Callable[[np.ndarray], np.ndarray]
 
@@ -41,34 +42,37 @@ def ridge(inputs: np.ndarray, outputs: np.ndarray) -> Filler:
     return RidgeCV(PENALTIES).fit(inputs, outputs).predict
 
 
-def measure(dataset: Dataset, missing: str, seed: int, steps: int) -> dict[str, Scores]:
-    """Scores of one model without a view, by who fills it."""
+def measure(dataset: Dataset, seed: int, steps: int) -> dict[str, dict[str, Scores]]:
+    """Scores of one model without each view, by who fills it."""
     parts = split(dataset, "honest", "all", seed)
     trained = train_on(dataset, parts, Recipe("simvae", steps=steps), seed)
     train, test = trained.matrix[parts.train], trained.matrix[parts.test]
-    gone, left = trained.views.index(missing), 1 - trained.views.index(missing)
     maps = trained.estimator.trained_.front_end.maps
     seen, given = split_views(train, trained.dims), split_views(test, trained.dims)
+    nearest = imputer_named("knn").make(trained.dims, seed, steps=steps, device="cpu").fit(train)
 
     def inside(view: int, x: np.ndarray) -> np.ndarray:
         return (x - maps[view].offset) @ maps[view].matrix
 
-    def filled(by: Filler, x: np.ndarray) -> np.ndarray:
+    def filled(view: int, by: Filler, x: np.ndarray) -> np.ndarray:
         views = list(given)
-        views[gone] = maps[gone].offset + by(x) @ np.linalg.pinv(maps[gone].matrix)
+        views[view] = maps[view].offset + by(x) @ np.linalg.pinv(maps[view].matrix)
         return np.hstack(views)
 
-    target = inside(gone, seen[gone])
-    without = trained.without(test, missing)
-    nearest = imputer_named("knn").make(trained.dims, seed, steps=steps, device="cpu").fit(train)
-    of = {
-        "psi": without,
-        "ridge from the components": filled(ridge(inside(left, seen[left]), target), inside(left, given[left])),
-        "ridge from all features": filled(ridge(seen[left], target), given[left]),
-        "kNN over all features": nearest.transform(without),
-        "nothing is missing": test,
-    }
-    return {name: scores(dataset.labels[parts.test], trained.probabilities(X)) for name, X in of.items()}
+    found = {}
+    for gone, missing in enumerate(trained.views):
+        left, target = 1 - gone, inside(gone, seen[gone])
+        without = trained.without(test, missing)
+        small = ridge(inside(left, seen[left]), target)
+        of = {
+            "psi": without,
+            "ridge from the components": filled(gone, small, inside(left, given[left])),
+            "ridge from all features": filled(gone, ridge(seen[left], target), given[left]),
+            "kNN over all features": nearest.transform(without),
+            "nothing is missing": test,
+        }
+        found[missing] = {row: scores(dataset.labels[parts.test], trained.probabilities(X)) for row, X in of.items()}
+    return found
 
 
 def main() -> None:
@@ -78,17 +82,17 @@ def main() -> None:
         "--data", action="append", choices=SETS, help="one of the sets, again for more; all if not given"
     )
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()
     figures = {}
     for name in options.data or SETS:
         dataset = complete(load_dataset(name))
+        runs = [measure(dataset, seed, options.steps) for seed in range(options.seeds)]
         for missing in dataset.views:
-            runs = [measure(dataset, missing, seed, options.steps) for seed in range(options.seeds)]
             title = f"{name} without {missing}"
-            figures[title] = show(title, {row: [run[row] for run in runs] for row in runs[0]})
+            figures[title] = show(title, {row: [run[missing][row] for run in runs] for row in runs[0][missing]})
     if not options.data:
-        save("missing_view", figures)
+        save("missing_view" if options.steps == STEPS else f"missing_view_{options.steps}", figures)
 
 
 if __name__ == "__main__":
