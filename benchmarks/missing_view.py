@@ -51,22 +51,19 @@ def measure(dataset: Dataset, seed: int, steps: int) -> dict[str, dict[str, Scor
     seen, given = split_views(train, trained.dims), split_views(test, trained.dims)
     nearest = imputer_named("knn").make(trained.dims, seed, steps=steps, device="cpu").fit(train)
 
-    def inside(view: int, x: np.ndarray) -> np.ndarray:
-        return (x - maps[view].offset) @ maps[view].matrix
-
     def filled(view: int, by: Filler, x: np.ndarray) -> np.ndarray:
         views = list(given)
-        views[view] = maps[view].offset + by(x) @ np.linalg.pinv(maps[view].matrix)
+        views[view] = maps[view].inverse(by(x))
         return np.hstack(views)
 
     found = {}
     for gone, missing in enumerate(trained.views):
-        left, target = 1 - gone, inside(gone, seen[gone])
+        left, target = 1 - gone, maps[gone](seen[gone])
         without = trained.without(test, missing)
-        small = ridge(inside(left, seen[left]), target)
+        small = ridge(maps[left](seen[left]), target)
         of = {
             "psi": without,
-            "ridge from the components": filled(gone, small, inside(left, given[left])),
+            "ridge from the components": filled(gone, small, maps[left](given[left])),
             "ridge from all features": filled(gone, ridge(seen[left], target), given[left]),
             "kNN over all features": nearest.transform(without),
             "nothing is missing": test,

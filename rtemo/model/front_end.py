@@ -34,6 +34,10 @@ class ViewMap:
         x = np.clip(x, -CLAMP, CLAMP)
         return x if self.matrix is None else np.clip((x - self.offset) @ self.matrix, -CLAMP, CLAMP)
 
+    def inverse(self, u: Floats) -> Floats:
+        """The features (windows, features) whose image is nearest to u (windows, outputs), the smallest such."""
+        return u if self.matrix is None else self.offset + u @ np.linalg.pinv(self.matrix)
+
 
 @dataclass(frozen=True)
 class FrontEnd:

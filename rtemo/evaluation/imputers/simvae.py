@@ -14,7 +14,7 @@ from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEAR
 from rtemo.evaluation.imputers.training import DeepImputer
 from rtemo.model.batches import random_submask
 from rtemo.model.distributions import normal_log_prob
-from rtemo.model.front_end import ViewMap, fit_front_end
+from rtemo.model.front_end import fit_front_end
 from rtemo.model.objective import Batch as Windows
 from rtemo.model.objective import Noise, loss_terms
 from rtemo.model.settings import SimvaeSettings, make_settings
@@ -107,7 +107,7 @@ class SimvaeImputer(DeepImputer):
         with torch.inference_mode():
             u = self.model_.impute(x, there > 0).mean.double().cpu().numpy()
         views = split_views(u, self.front_end_.dims)
-        return np.hstack([_back(view, u) for view, u in zip(self.front_end_.maps, views, strict=True)])
+        return np.hstack([view.inverse(u) for view, u in zip(self.front_end_.maps, views, strict=True)])
 
     def _inputs(self, X: Floats) -> Floats:
         """What the model is given; anything in missing views, which it does not look at."""
@@ -131,8 +131,3 @@ class SimvaeImputer(DeepImputer):
         if self.gradient == "elbo":
             chosen |= {"chain": True, "imputation": "sample"}
         return make_settings("default", chosen)
-
-
-def _back(view: ViewMap, u: Floats) -> Floats:
-    """Features whose image under the map is nearest to u, the smallest such."""
-    return u if view.matrix is None else view.offset + u @ np.linalg.pinv(view.matrix)

@@ -107,3 +107,18 @@ def test_a_row_that_is_not_finite_has_no_say(front_end):
     for one, other in zip(fit_front_end(absent, settings).maps, fit_front_end(infinite, settings).maps, strict=True):
         np.testing.assert_array_equal(one.offset, other.offset)
         np.testing.assert_array_equal(one.matrix, other.matrix)
+
+
+@pytest.mark.parametrize("front_end", ["shrunk", "pca", "none"])
+def test_the_inverse_gives_the_smallest_features_that_have_the_image(front_end: str) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 6)) / 3 + 1.0
+    view = fit_front_end([x], make_settings("default", {"front_end": front_end, "pca_size": 3})).maps[0]
+    u = view(x) / 4
+    found = view.inverse(u)
+    assert_allclose(view(found), u, atol=1e-9)
+    if view.matrix is None:
+        assert_allclose(found, u)
+        return
+    # Whatever else has the same image differs by what the map does not see, and is farther from the mean.
+    assert_allclose((found - view.offset) @ np.linalg.svd(view.matrix)[0][:, 3:], 0, atol=1e-9)
