@@ -311,11 +311,14 @@ def fold(recentring: Recentring, trained: TrainedModel, standardiser: Standardis
         ``front_end = "both"``, whose inputs cannot go everywhere.
     """
     means, stds, left_out = dict(standardiser.mean), dict(standardiser.std), 0.0
-    for view, front, where in zip(trained.views, trained.front_end.maps, trained.model.slices, strict=True):
+    model, front_end = trained.model, trained.front_end
+    lying = zip(model.slices, model.slices_beyond, strict=True)
+    for view, front, beyond, (own, further) in zip(trained.views, front_end.maps, front_end.beyond, lying, strict=True):
         mean, std = standardiser.mean[view], standardiser.std[view]
         known = std > 0
-        matrix = np.eye(len(mean)) if front.matrix is None else front.matrix
+        matrix = np.hstack([front.weights, beyond.weights])
         offset = np.zeros(len(mean)) if front.matrix is None else front.offset
+        where = np.r_[own, further]
         scale = recentring.scale[where]
         target = recentring.shift[where] + (1 - scale) * (recentring.centre[where] + offset @ matrix)
         move = np.zeros(len(mean))

@@ -122,13 +122,16 @@ class Adapter:
         self._window: int | None = None
         self._now_s = self._reset_s = math.nan
         on = resolve_device(device)
-        slices = trained.model.slices
+        slices, beyond = trained.model.slices, trained.model.slices_beyond
         replay = self._inputs_of(calibration)
+        own = replay.x[:, : sum(trained.front_end.dims)]
+        self._beside = (
+            np.concatenate([_mean(replay.x[there, at]) for at, there in zip(beyond, replay.available.T, strict=True)]),
+            np.repeat([at.start for at in slices], trained.front_end.dims_beyond),
+        )
         if trial is None:
             trial = len(calibration) / max(len(np.unique(calibration.trials)), 1)
-        statistics = fit_statistics(
-            replay.x, replay.available, calibration.labels, calibration.recordings, slices, trial
-        )
+        statistics = fit_statistics(own, replay.available, calibration.labels, calibration.recordings, slices, trial)
         self._recentrer = Recentrer(
             statistics,
             slices,
@@ -136,7 +139,7 @@ class Adapter:
             max_age_s=settings.max_age_s,
             min_evidence=settings.min_evidence,
         )
-        self._gates = Gates(statistics, slices, replay.x, replay.available, settings)
+        self._gates = Gates(statistics, slices, own, replay.available, settings)
         self._memory = BalancedMemory(
             cell_size=settings.memory, stride=max(1, settings.every // 2), max_age_s=settings.max_age_s
         )
@@ -192,13 +195,14 @@ class Adapter:
         if available.any():
             self._guard.hear(said, int(window.shadow.argmax()))
         confidence = float(window.adapted.max())
-        refused = self._gates.check(self._recentrer.state(x), available, confidence, window.bad)
+        own = x[: sum(self._trained.front_end.dims)]
+        refused = self._gates.check(self._recentrer.state(own), available, confidence, window.bad)
         if refused is not None:
             self._tell(SKIP, reason=refused.reason, found=refused.found, limit=refused.limit)
-            self._stray(refused.reason == NOVELTY and self._gates.check(x, available, confidence, window.bad) is None)
+            self._stray(refused.reason == NOVELTY and self._gates.check(own, available, confidence, window.bad) is None)
             return
         self._strayed = 0
-        self._recentrer.observe(x, available, said, window.stop_s)
+        self._recentrer.observe(own, available, said, window.stop_s)
         if self._learner is not None:
             self._memory.add((said, available.tobytes()), x, available, window.stop_s)
         self._accepted += 1
@@ -325,8 +329,8 @@ class Adapter:
 
     @property
     def recentring(self) -> Recentring:
-        """What is done to the model's inputs now."""
-        return self._recentrer.state
+        """What is done to the model's inputs now, and to what only psi sees."""
+        return self._recentrer.state.beside(*self._beside)
 
     def _drift(self) -> float:
         """Relative distance of the weights that predict from the calibrated ones; 0 where none are learnt."""
@@ -338,7 +342,7 @@ class Adapter:
             return {}
         x, available = self._memory.draw(self._settings.batch, self._learner.rng)
         if len(x):
-            x = self._clean(self._recentrer.state(x), available)
+            x = self._clean(self.recentring(x), available)
         return self._learner.step(Windows(x, available), self._absent)
 
     def _soften_in_time(self) -> None:
@@ -381,7 +385,7 @@ class Adapter:
     def _publish(self) -> None:
         """Predict by what was learnt from the next window on."""
         model = self._trained.model if self._learner is None else self._learner.teacher
-        self._predictor.adapt(model, self._recentrer.state.gain, self._recentrer.state.bias)
+        self._predictor.adapt(model, self.recentring.gain, self.recentring.bias)
 
     def _warm_up(self, replay: Windows) -> None:
         """One step that is taken back: what torch sets up on its first backward pass is set up now."""
@@ -392,25 +396,26 @@ class Adapter:
         self._publish()
 
     def _inputs(self, views: Mapping[str, Floats | None]) -> tuple[Floats, Bools]:
-        """Model inputs (D,), 0 in missing views, and which views are there (V,)."""
-        parts, there = [], []
-        for name, view in zip(self._trained.views, self._trained.front_end.maps, strict=True):
-            features = views.get(name)
-            seen = features is not None and bool(np.isfinite(features).all())
-            there.append(seen)
-            size = len(view.offset) if view.matrix is None else view.matrix.shape[1]
-            parts.append(view(np.asarray(features, dtype=np.float64)) if seen else np.zeros(size))
-        return np.concatenate(parts), np.array(there)
+        """All that the model is given (D + E,), 0 in missing views, and which views are there (V,)."""
+        rows = {
+            name: np.full(size, np.nan) if (found := views.get(name)) is None else np.asarray(found, dtype=np.float64)
+            for name, size in self.dims.items()
+        }
+        x, available = self._mapped({name: row[None] for name, row in rows.items()})
+        return x[0], available[0]
 
     def _inputs_of(self, windows: LabelledWindows) -> Windows:
-        mapped = self._trained.front_end([windows.views[name].astype(np.float64) for name in self._trained.views])
-        available = np.stack([np.isfinite(x).all(axis=1) for x in mapped], axis=1)
-        return Windows(self._clean(np.hstack(mapped), available), available)
+        return self._mapped({name: windows.views[name].astype(np.float64) for name in self._trained.views})
+
+    def _mapped(self, views: Mapping[str, Floats]) -> Windows:
+        """All that the model is given, from standardised features; a view is missing where its row is not finite."""
+        rows = list(views.values())
+        available = np.stack([np.isfinite(x).all(axis=1) for x in rows], axis=1)
+        return Windows(self._clean(self._trained.front_end.inputs(rows), available), available)
 
     def _clean(self, x: Floats, available: Bools) -> Floats:
         """0 in missing views, and within the model's range."""
-        dims = self._trained.front_end.dims
-        return np.where(np.repeat(available, dims, axis=1), np.clip(x, -CLAMP, CLAMP), 0.0)
+        return np.where(self._trained.front_end.there(available), np.clip(x, -CLAMP, CLAMP), 0.0)
 
     def _tell(self, kind: str, **details: object) -> None:
         rounded = {
@@ -418,6 +423,11 @@ class Adapter:
             for name, value in details.items()
         }
         self._emit(kind, {"window": self._window, **rounded})
+
+
+def _mean(x: Floats) -> Floats:
+    """Mean of each column; 0 without a row."""
+    return np.asarray(x.mean(axis=0) if len(x) else np.zeros(x.shape[1]))
 
 
 def _digest_of(trained: TrainedModel) -> bytes:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from rtemo.adaptation.learner import Windows, expected_logits
+from rtemo.adaptation.learner import Windows
 from rtemo.config import AdaptationSettings
 from rtemo.model.objective import Batch, loss_terms
 from rtemo.model.simvae import Simvae
@@ -91,7 +91,7 @@ class Probe:
     @torch.no_grad()
     def _score(self, model: Simvae) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         model.eval()
-        logits = expected_logits(model, self._x, self._observed)
+        logits = model.classify(model.fill(self._x, self._observed))
         losses = torch.nn.functional.cross_entropy(logits, self._labels, reduction="none")
         right = logits.argmax(dim=-1) == self._labels
         return losses.double().cpu().numpy(), right.cpu().numpy().astype(np.int64)

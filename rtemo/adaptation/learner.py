@@ -21,7 +21,7 @@ from rtemo.types import Bools, Floats
 
 
 class Windows(NamedTuple):
-    """Model inputs (windows, D), zero in missing views, and views (windows, V)."""
+    """Model inputs and what only psi sees (windows, D + E), zero in missing views; views (windows, V)."""
 
     x: Floats
     available: Bools
@@ -197,18 +197,11 @@ class Learner:
             return batch.x.new_zeros(())
         x, observed, shown = batch.x[labelled:], batch.observed[labelled:], batch.shown[labelled:]
         with torch.no_grad():
-            target = torch.softmax(expected_logits(self.teacher, x, observed), dim=-1)
-            guess = self._model.impute(x, shown).mean
-        logits = self._model.classify(torch.where(self._model.by_dim(shown), x, guess))
+            target = torch.softmax(self.teacher.classify(self.teacher.fill(x, observed)), dim=-1)
+            filled = self._model.fill(x, shown)
+        logits = self._model.classify(filled)
         several = (observed.sum(-1) > 1).to(x.dtype)
         return -((target * torch.log_softmax(logits, dim=-1)).sum(-1) * several).sum() / several.sum().clamp_min(1)
-
-
-def expected_logits(model: Simvae, x: Tensor, observed: Tensor) -> Tensor:
-    """Logits (windows, K) with missing views at E[psi]; x holds no NaN."""
-    if model.imputer is not None:
-        x = torch.where(model.by_dim(observed), x, model.impute(x, observed).mean)
-    return model.classify(x)
 
 
 def view_weights(model: Simvae) -> Tensor:

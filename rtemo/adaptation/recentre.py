@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtemo.adaptation.memory import BalancedMemory
-from rtemo.adaptation.statistics import CalibrationStatistics
+from rtemo.adaptation.statistics import CalibrationStatistics, Ints
 from rtemo.types import Bools, Floats
 
 ITERATIONS = 8
@@ -50,6 +50,22 @@ class Recentring:
     def none(cls, centre: Floats) -> Recentring:
         """Nothing is done."""
         return cls(np.zeros_like(centre), np.ones_like(centre), centre)
+
+    def beside(self, centre: Floats, owners: Ints) -> Recentring:
+        """Extend it to what only psi sees of a view: the view's scale, and no shift, as nothing is known of one.
+
+        Parameters
+        ----------
+        centre : ndarray of float64, shape (E,)
+            Of calibration.
+        owners : ndarray of int64, shape (E,)
+            An input of the view that each is of.
+        """
+        return Recentring(
+            np.concatenate([self.shift, np.zeros_like(centre)]),
+            np.concatenate([self.scale, self.scale[owners]]),
+            np.concatenate([self.centre, centre]),
+        )
 
     @property
     def gain(self) -> Floats:

@@ -74,7 +74,7 @@ class Sampler:
         """The batches of one epoch, the same for the same seed."""
         rng = np.random.default_rng([self._seed, 2, epoch])
         streams = [
-            _cycle(pool, self.batches * size, rng).reshape(self.batches, size)
+            cycle(pool, self.batches * size, rng).reshape(self.batches, size)
             for pool, size in zip(self._pools, self._sizes, strict=True)
         ]
         for windows in np.hstack(streams):
@@ -83,7 +83,7 @@ class Sampler:
             yield Draw(ordered, int(has_label.sum()), random_submask(self._available[ordered], rng))
 
 
-def _cycle(pool: Ints, count: int, rng: np.random.Generator) -> Ints:
+def cycle(pool: Ints, count: int, rng: np.random.Generator) -> Ints:
     """`count` entries of a pool: shuffled, and shuffled anew each time round."""
     rounds = -(-count // len(pool))
     return np.concatenate([rng.permutation(pool) for _ in range(rounds)])[:count]

@@ -24,6 +24,7 @@ from rtemo.model.front_end import FrontEnd, ViewMap
 from rtemo.model.labelled import LabelledWindows, check_windows, read_windows, tensors_of
 from rtemo.model.manifest import (
     CURE,
+    VERSION,
     BundleView,
     ChannelReference,
     Epoch,
@@ -179,6 +180,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     expect(where, "views with different names", len(manifest.views), len({view.name for view in manifest.views}))
     expect(where, "different labels", len(manifest.labels), len(set(manifest.labels)))
     expect(where, "inputs, one a view", len(manifest.views), len(manifest.inputs))
+    expect(where, "beyond, one a view", len(manifest.views), len(manifest.beyond))
     expect(where, "probabilities in prior", len(manifest.labels), len(manifest.prior))
     expect(where, "entry for model.safetensors in files", True, MODEL in manifest.files)
     tensors = read_tensors(folder / MODEL, manifest.files[MODEL])
@@ -227,11 +229,12 @@ def _manifest(bundle: Bundle, digests: dict[str, str]) -> Manifest:
     return Manifest.model_validate(
         {
             "format": "rtemo-bundle",
-            "version": 1,
+            "version": VERSION,
             "files": digests,
             "labels": trained.class_names,
             "views": bundle.views,
             "inputs": trained.front_end.dims,
+            "beyond": trained.front_end.dims_beyond,
             "configuration": bundle.configuration,
             "settings": trained.settings,
             "temperature": trained.temperature,
@@ -266,10 +269,13 @@ def _check_parts(folder: Path, bundle: Bundle) -> None:
 
 def _model_tensors(bundle: Bundle) -> dict[str, Tensor]:
     tensors = {f"model.{name}": value.detach().cpu() for name, value in bundle.model.model.state_dict().items()}
-    for name, view in zip(bundle.model.views, bundle.model.front_end.maps, strict=True):
+    front_end = bundle.model.front_end
+    for name, view, beyond in zip(bundle.model.views, front_end.maps, front_end.beyond, strict=True):
         tensors[f"front_end.{name}.offset"] = torch.from_numpy(view.offset)
         if view.matrix is not None:
             tensors[f"front_end.{name}.matrix"] = torch.from_numpy(view.matrix)
+        if beyond.weights.size:
+            tensors[f"front_end.{name}.beyond"] = torch.from_numpy(beyond.weights)
         if bundle.standardiser is not None:
             tensors[f"standardiser.{name}.mean"] = torch.from_numpy(
                 np.asarray(bundle.standardiser.mean[name], dtype=np.float64)
@@ -287,13 +293,15 @@ def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims
     telling: dict[str, tuple[int, ...]] = {
         f"model.encoders.first.{view}": (dim, wide) for view, dim in enumerate(manifest.inputs)
     }
+    if views > 1:
+        telling["model.imputer.first"] = (sum(manifest.inputs) + sum(manifest.beyond) + views, wide)
     telling["model.encoders.second"] = (views, wide, narrow)
     telling["model.encoders.head"] = (views, narrow, 2 * settings.latent)
     telling["model.log_prior"] = (classes,)
     for name, shape in telling.items():
         expect(path, f"tensor {name!r}: shape", shape, tuple(tensors[name].shape) if name in tensors else None)
     try:
-        model = Simvae(manifest.inputs, classes, settings)
+        model = Simvae(manifest.inputs, classes, settings, beyond=manifest.beyond)
     except ModelError as error:
         raise BundleError(f"{path}: {error.message}", cure=CURE) from error
     state = {
@@ -303,20 +311,25 @@ def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims
     for name, value in state.items():
         expect(path, f"tensor {name!r}: only finite numbers", True, bool(torch.isfinite(value).all()))
     model.load_state_dict(state)
-    maps = []
-    for view, dim, outputs in zip(manifest.views, dims, manifest.inputs, strict=True):
+    maps, beyond = [], []
+    sizes = zip(dims, manifest.inputs, manifest.beyond, strict=True)
+    for view, (dim, outputs, further) in zip(manifest.views, sizes, strict=True):
         offset = take(path, tensors, f"front_end.{view.name}.offset", (dim,), torch.float64).numpy()
         matrix = None
         if settings.front_end == "none":
             expect(path, f"inputs of view {view.name!r}", dim, outputs)
         else:
             matrix = take(path, tensors, f"front_end.{view.name}.matrix", (dim, outputs), torch.float64).numpy()
-        finite = bool(np.isfinite(offset).all() and (matrix is None or np.isfinite(matrix).all()))
-        expect(path, f"front end of view {view.name!r}: only finite numbers", True, finite)
+        rest = np.zeros((dim, 0))
+        if further:
+            rest = take(path, tensors, f"front_end.{view.name}.beyond", (dim, further), torch.float64).numpy()
         maps.append(ViewMap(offset, matrix))
+        beyond.append(ViewMap(offset, rest))
+        finite = all(np.isfinite(part).all() for part in (offset, maps[-1].weights, rest))
+        expect(path, f"front end of view {view.name!r}: only finite numbers", True, finite)
     return TrainedModel(
         model=model.eval(),
-        front_end=FrontEnd(tuple(maps)),
+        front_end=FrontEnd(tuple(maps), tuple(beyond)),
         settings=settings,
         views=tuple(view.name for view in manifest.views),
         dims=dims,

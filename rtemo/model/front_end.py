@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rtemo.model.settings import SimvaeSettings
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 CLAMP = 8.0
 # A direction with less than this share of the mean variance is noise that whitening would blow up.
 RANK_TOLERANCE = 1e-6
@@ -34,6 +35,11 @@ class ViewMap:
         x = np.clip(x, -CLAMP, CLAMP)
         return x if self.matrix is None else np.clip((x - self.offset) @ self.matrix, -CLAMP, CLAMP)
 
+    @property
+    def weights(self) -> Floats:
+        """The matrix, (features, outputs), also where it is the identity."""
+        return np.eye(len(self.offset)) if self.matrix is None else self.matrix
+
     def inverse(self, u: Floats) -> Floats:
         """The features (windows, features) whose image is nearest to u (windows, outputs), the smallest such."""
         return u if self.matrix is None else self.offset + u @ np.linalg.pinv(self.matrix)
@@ -41,14 +47,29 @@ class ViewMap:
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """The maps of all views, in the order of the views."""
+    """The maps of all views, in the order of the views.
+
+    Parameters
+    ----------
+    maps : tuple of ViewMap
+        To the inputs of the model.
+    beyond : tuple of ViewMap
+        To what only psi sees beside them: it tells the other views, and what says little of the class may say much of
+        these. Outputs may be none.
+    """
 
     maps: tuple[ViewMap, ...]
+    beyond: tuple[ViewMap, ...]
 
     @property
     def dims(self) -> tuple[int, ...]:
         """Outputs a view: the inputs of the model."""
-        return tuple(len(view.offset) if view.matrix is None else view.matrix.shape[1] for view in self.maps)
+        return tuple(view.weights.shape[1] for view in self.maps)
+
+    @property
+    def dims_beyond(self) -> tuple[int, ...]:
+        """Further inputs of psi a view."""
+        return tuple(view.weights.shape[1] for view in self.beyond)
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -59,6 +80,14 @@ class FrontEnd:
         """Map each view, (windows, features) to (windows, outputs)."""
         return [view(x) for view, x in zip(self.maps, views, strict=True)]
 
+    def there(self, available: Bools) -> Bools:
+        """Which of the `inputs` are there, (windows, D + E), from which views are, (windows, V)."""
+        return np.repeat(np.hstack([available, available]), [*self.dims, *self.dims_beyond], axis=1)
+
+    def inputs(self, views: Sequence[Floats]) -> Floats:
+        """All that the model is given, (windows, D + E): inputs of all views side by side, then what only psi sees."""
+        return np.hstack([*self(views), *(view(x) for view, x in zip(self.beyond, views, strict=True))])
+
 
 def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd:
     """Fit the maps.
@@ -68,10 +97,12 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
     views : sequence of ndarray, shape (windows, features)
         Standardised; rows of NaN where the view is missing.
     settings : SimvaeSettings
-        ``front_end, pca_size, pca_ridge, cca_size, front_end_ridge``. With one view, CCA is PCA of ``cca_size``.
+        ``front_end, pca_size, pca_ridge, cca_size, front_end_ridge, imputer_size``. With one view, CCA is PCA of
+        ``cca_size``, and there is nothing to tell from what is beyond.
     """
     if settings.front_end == "none":
-        return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), None) for x in views))
+        nothing = tuple(ViewMap(np.zeros(x.shape[1]), np.zeros((x.shape[1], 0))) for x in views)
+        return FrontEnd(tuple(ViewMap(np.zeros(x.shape[1]), None) for x in views), nothing)
     # A row that is not finite is a missing view: clipped first, an infinite one would pass for eight.
     clipped = [np.clip(np.where(np.isfinite(x).all(axis=1, keepdims=True), x, np.nan), -CLAMP, CLAMP) for x in views]
     moments = [_moments(x) for x in clipped]
@@ -86,7 +117,12 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
         ridge = settings.pca_ridge if settings.front_end == "shrunk" else 0.0
         for matrix, found in zip(matrices, _pca(moments, settings.pca_size, ridge), strict=True):
             matrix.append(found)
-    return FrontEnd(tuple(ViewMap(mean, np.hstack(m)) for (mean, _), m in zip(moments, matrices, strict=True)))
+    whole = _pca(moments, settings.imputer_size if len(views) > 1 else 0, settings.pca_ridge)
+    given = settings.imputer_size if settings.front_end == "cca" else settings.pca_size
+    return FrontEnd(
+        tuple(ViewMap(mean, np.hstack(m)) for (mean, _), m in zip(moments, matrices, strict=True)),
+        tuple(ViewMap(mean, matrix[:, given:]) for (mean, _), matrix in zip(moments, whole, strict=True)),
+    )
 
 
 def _moments(x: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ from rtemo.errors import BundleError
 from rtemo.model.settings import SimvaeSettings
 
 FORMAT = "rtemo-bundle"
-VERSION = 1
+VERSION = 2
 MAX_JSON_BYTES = 32_000_000
 CURE = "Copy the bundle anew, or train again with `rtemo train`."
 
@@ -115,11 +115,12 @@ class Manifest(_Strict):
     """All of ``bundle.json`` but its own digest."""
 
     format: Literal["rtemo-bundle"]
-    version: Literal[1]
+    version: Literal[2]
     files: dict[str, Digest]
     labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
     views: Annotated[tuple[BundleView, ...], Field(min_length=1, max_length=32)]
     inputs: tuple[Annotated[int, Field(ge=1, le=100_000)], ...]
+    beyond: tuple[Annotated[int, Field(ge=0, le=100_000)], ...]
     configuration: Configuration
     settings: SimvaeSettings
     temperature: Annotated[float, Field(gt=0, le=1000)]
@@ -175,22 +176,29 @@ def read_manifest(path: Path) -> Manifest:
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise BundleError(f"{path}: foreign: expected format {FORMAT!r}, found {str(found)[:40]!r}.", cure=CURE)
-    if document.get("version") != VERSION:
+    version = document.get("version")
+    if version not in (1, VERSION):
         raise BundleError(
-            f"{path}: expected format version {VERSION}, found {str(document.get('version'))[:40]}.",
+            f"{path}: expected format version {VERSION}, found {str(version)[:40]}.",
             cure="Use the version of rtemo that wrote it, or train again.",
         )
     stated = document.pop("sha256", None)
     if stated != _digest(document):
         raise BundleError(f"{path}: changed since it was written: its own sha256 does not fit.", cure=CURE)
     try:
-        return Manifest.model_validate(document)
+        return Manifest.model_validate(_as_now(document) if version == 1 else document)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
         raise BundleError(
             f"{path}: {key!r}: {problem['msg']} (found {str(problem['input'])[:60]!r}).", cure=CURE
         ) from error
+
+
+def _as_now(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of version 1, in which psi saw the inputs of the model and nothing beside them."""
+    views = document.get("views")
+    return {**document, "version": VERSION, "beyond": [0] * len(views) if isinstance(views, list) else []}
 
 
 def _digest(document: dict[str, Any]) -> str:

@@ -59,9 +59,9 @@ def _zeros(*shape: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(*shape))
 
 
-def view_slices(dims: Sequence[int]) -> tuple[slice, ...]:
-    """Where each view lies in the concatenated features."""
-    ends = tuple(accumulate(dims))
+def view_slices(dims: Sequence[int], start: int = 0) -> tuple[slice, ...]:
+    """Where each view lies in the concatenated features, the first of which is at `start`."""
+    ends = tuple(start + end for end in accumulate(dims))
     return tuple(slice(end - dim, end) for end, dim in zip(ends, dims, strict=True))
 
 
@@ -150,11 +150,16 @@ class Decoders(nn.Module):
 
 
 class Imputer(nn.Module):
-    """psi: p(x^u | x^o) for any mask, one trunk over the masked views and the mask bits (Eq. 11)."""
+    """psi: p(x^u | x^o) for any mask, one trunk over the masked views and the mask bits (Eq. 11).
 
-    def __init__(self, dims: Sequence[int], settings: SimvaeSettings, generator: torch.Generator) -> None:
+    It sees more of a view than it tells: `dims` and `beyond`.
+    """
+
+    def __init__(
+        self, dims: Sequence[int], beyond: Sequence[int], settings: SimvaeSettings, generator: torch.Generator
+    ) -> None:
         super().__init__()
-        inputs, outputs, (wide, narrow) = sum(dims) + len(dims), sum(dims), settings.hidden
+        inputs, outputs, (wide, narrow) = sum(dims) + sum(beyond) + len(dims), sum(dims), settings.hidden
         self._activation = ACTIVATIONS[settings.activation]
         self._std = (settings.std_floor, STD_MAX)
         self.first = _weight(generator, inputs, wide, fan_in=inputs, gain=1.4)
@@ -165,17 +170,17 @@ class Imputer(nn.Module):
         self.head_bias = _zeros(2 * outputs)
         self.skip = _zeros(inputs, outputs) if settings.imputer_skip else None
 
-    def forward(self, x: Tensor, dims_seen: Tensor, seen: Tensor) -> Normal:
+    def forward(self, x: Tensor, inputs_seen: Tensor, seen: Tensor) -> Normal:
         """All views (batch, D) as told by those that are seen.
 
         Parameters
         ----------
-        x : Tensor, shape (batch, D)
+        x : Tensor, shape (batch, D + E)
             Finite everywhere; what is not seen is not looked at.
-        dims_seen, seen : Tensor of float, shapes (batch, D) and (batch, V)
-            1 where seen, else 0: the same mask by feature and by view.
+        inputs_seen, seen : Tensor of float, shapes (batch, D + E) and (batch, V)
+            1 where seen, else 0: the same mask by input and by view.
         """
-        inputs = torch.cat([x * dims_seen, seen], dim=-1)
+        inputs = torch.cat([x * inputs_seen, seen], dim=-1)
         hidden = self._activation(torch.addmm(self.first_bias, inputs, self.first))
         hidden = self._activation(torch.addmm(self.second_bias, hidden, self.second))
         mean, raw = torch.addmm(self.head_bias, hidden, self.head).chunk(2, dim=-1)

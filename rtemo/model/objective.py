@@ -48,8 +48,8 @@ class Batch:
 
     Parameters
     ----------
-    x : Tensor, shape (windows, D)
-        Anything at all in missing entries.
+    x : Tensor, shape (windows, D + E)
+        The inputs, and beside them what only psi sees; anything at all in missing entries.
     observed : Tensor of bool, shape (windows, V)
     shown : Tensor of bool or None, shape (windows, V)
         Random sub-mask of `observed` for the imputation loss: views in ``observed & ~shown`` are hidden and guessed.
@@ -187,7 +187,7 @@ def loss_terms(
     windows : int
         In the training set, N: what the prior of the weights is divided by.
     several : int
-        Of these, windows with several views: what the prior of psi is divided by. 0 leaves that prior out.
+        Trials in it with windows of several views: what the prior of psi is divided by. 0 leaves that prior out.
     class_weights : Tensor, shape (K,), optional
         Of the classification loss.
     warm : float
@@ -197,9 +197,8 @@ def loss_terms(
     labelled = len(batch.labels)
     zero = batch.x.new_zeros(())
     dims_observed = model.by_dim(batch.observed)
-    x = torch.where(dims_observed, batch.x, 0.0)
 
-    filled, shown_filled, psi, imputation = _imputations(model, batch, x, dims_observed, noise)
+    filled, shown_filled, psi, imputation = _imputations(model, batch, dims_observed, noise)
     imputing = psi is not None and settings.missing == "impute"
     logits = model.classify(filled, noise.keep)
 
@@ -208,7 +207,7 @@ def loss_terms(
         cases = all_cases(labelled, batch.labels, count - labelled, model.classes)
         alone = labelled
     else:
-        everything = torch.arange(count, device=x.device)
+        everything = torch.arange(count, device=filled.device)
         cases, alone = Cases(everything, torch.zeros_like(everything)), count
     expect = imputing and settings.imputation == "mean"
     bound = case_bound(
@@ -238,8 +237,8 @@ def loss_terms(
     weight_prior = -(settings.a0 - 1) / windows * model.log_weights().sum()
     decay = settings.weight_decay / 2
     weight_decay = decay * model.classifier.squared_weights() if decay else zero
-    if model.imputer is not None and settings.imputer_decay and several:
-        weight_decay = weight_decay + settings.imputer_decay / (2 * several) * model.imputer.squared_weights()
+    if several:
+        weight_decay = weight_decay + imputer_prior(model, several)
     objective = settings.c1 * imputation + settings.c2 * classification + settings.c3 * hidden_classification
     with torch.no_grad():
         parts = torch.stack([bound.class_prior, bound.reconstruction, bound.latent_prior, bound.latent_entropy])
@@ -262,15 +261,40 @@ def loss_terms(
     )
 
 
+def imputation_loss(model: Simvae, x: Tensor, observed: Tensor, shown: Tensor, guess: Normal) -> Tensor:
+    """What psi is taught by: -log psi(x) of the views hidden from it, a mean over the windows that have several.
+
+    Parameters
+    ----------
+    x : Tensor, shape (windows, D) or (windows, D + E)
+        Finite.
+    observed, shown : Tensor of bool, shape (windows, V)
+    guess : Normal of shape (windows, D)
+        psi given the views that are shown.
+    """
+    hidden = model.by_dim(observed & ~shown)
+    log_prob = torch.where(hidden, normal_log_prob(x[:, : hidden.shape[1]], *guess), 0.0)
+    return -log_prob.sum() / (observed.sum(-1) > 1).sum().clamp_min(1)
+
+
+def imputer_prior(model: Simvae, trials: int) -> Tensor:
+    """Minus the logarithm of the normal prior of psi's weights, over the number of trials that psi learns from."""
+    if model.imputer is None or not model.settings.imputer_decay:
+        return model.log_prior.new_zeros(())
+    return model.settings.imputer_decay / (2 * trials) * model.imputer.squared_weights()
+
+
 def _imputations(
-    model: Simvae, batch: Batch, x: Tensor, dims_observed: Tensor, noise: Noise
+    model: Simvae, batch: Batch, dims_observed: Tensor, noise: Noise
 ) -> tuple[Tensor, Tensor | None, Normal | None, Tensor]:
-    """Filled x; x with further views hidden and filled; psi (None where nothing is missing); the imputation loss."""
-    settings, count = model.settings, len(x)
+    """Filled inputs; with further views hidden and filled; psi (None where nothing is missing); the imputation loss."""
+    settings, count = model.settings, len(batch.x)
+    given = torch.where(model.by_input(batch.observed), batch.x, 0.0)
+    x = given[:, : dims_observed.shape[1]]
     masks = ([] if batch.complete else [batch.observed]) + ([] if batch.shown is None else [batch.shown])
     if model.imputer is None or not masks:
         return x, None, None, x.new_zeros(())
-    every = model.impute(x.repeat(len(masks), 1), torch.cat(masks))
+    every = model.impute(given.repeat(len(masks), 1), torch.cat(masks))
     filled, shown_filled, psi, loss = x, None, None, x.new_zeros(())
     if not batch.complete:
         psi = Normal(every.mean[:count], every.log_var[:count])
@@ -280,10 +304,7 @@ def _imputations(
         filled = torch.where(dims_observed, x, drawn)
     if batch.shown is not None:
         guess = Normal(every.mean[-count:], every.log_var[-count:])
-        hidden = model.by_dim(batch.observed & ~batch.shown)
-        log_prob = torch.where(hidden, normal_log_prob(x, *guess), 0.0)
-        several = (batch.observed.sum(-1) > 1).sum().clamp_min(1)
-        loss = -log_prob.sum() / several
+        loss = imputation_loss(model, x, batch.observed, batch.shown, guess)
         if settings.c3 > 0:
             shown_filled = torch.where(model.by_dim(batch.shown), x, guess.mean.detach())
     return filled, shown_filled, psi, loss

@@ -105,8 +105,8 @@ class Predictor:
         ----------
         model : Simvae
             Of the same sizes, on any device; its classifier and imputer are taken.
-        gain, bias : ndarray of float64, shape (D,)
-            The model's inputs, after the front end, become ``gain * x + bias``.
+        gain, bias : ndarray of float64, shape (D + E,)
+            The model's inputs, after the front end, and what only psi sees become ``gain * x + bias``.
         """
         with torch.inference_mode():
             self._forward.load(model, self._temperature)
@@ -221,16 +221,20 @@ class _Forward(torch.nn.Module):
         if self.model.imputer is None:
             noise = noise[:1]
         self.rows_a_window = len(subsets.shown) * len(noise)
-        matrices = [view.matrix for view in trained.front_end.maps if view.matrix is not None]
-        self._plain = not matrices
-        front = torch.block_diag(*map(torch.from_numpy, matrices)).numpy()  # type: ignore[no-untyped-call]
-        offset = np.concatenate([view.offset for view in trained.front_end.maps])
+        front_end = trained.front_end
+        self._plain = all(view.matrix is None for view in front_end.maps)
+        blocks = (
+            torch.block_diag(*(torch.from_numpy(view.weights) for view in maps))  # type: ignore[no-untyped-call]
+            for maps in (front_end.maps, front_end.beyond)
+        )
+        front = torch.hstack(list(blocks)).numpy()
+        offset = np.concatenate([view.offset for view in front_end.maps])
         shapley = np.vstack([subsets.weights.T, subsets.empty])
         self.register_buffer("front", torch.from_numpy(front).float())
         self.register_buffer("front_bias", torch.from_numpy(np.zeros(0) if self._plain else -(offset @ front)).float())
         self.register_buffer("noise", noise)
-        self.register_buffer("gain", torch.ones(inputs))
-        self.register_buffer("bias", torch.zeros(inputs))
+        self.register_buffer("gain", torch.ones(inputs + sum(self.model.beyond)))
+        self.register_buffer("bias", torch.zeros(inputs + sum(self.model.beyond)))
         self.register_buffer("shown", torch.from_numpy(subsets.shown).float())
         self.register_buffer("shapley", torch.from_numpy(shapley).float())
         self.register_buffer("prior", torch.from_numpy(trained.prior).float())
@@ -274,9 +278,10 @@ class _Forward(torch.nn.Module):
         x = x[:, None].expand(-1, subsets, -1).reshape(windows * subsets, -1)
         if model.imputer is not None:
             flat = seen.view(windows * subsets, views)
-            dims_seen = model.by_dim(flat)
-            psi = model.imputer(x, dims_seen, flat)
-            base = torch.lerp(psi.mean, x, dims_seen)
+            inputs_seen = model.by_input(flat)
+            psi = model.imputer(x, inputs_seen, flat)
+            dims_seen = inputs_seen[:, : self.noise.shape[1]]
+            base = torch.lerp(psi.mean, x[:, : self.noise.shape[1]], dims_seen)
             scale = torch.addcmul(psi.std, psi.std, dims_seen, value=-1)
             x = torch.addcmul(base[:, None], scale[:, None], self.noise).view(windows * self.rows_a_window, -1)
         probabilities = torch.softmax(model.classify(x), dim=-1).view(windows, subsets, draws, -1)

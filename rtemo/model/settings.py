@@ -60,10 +60,16 @@ class SimvaeSettings(BaseModel):
         ``detached``: psi learns from its own loss only; ``elbo``: from the bounds as well (the paper).
     imputer_skip, classifier_skip
         A linear path from input to output beside the hidden layers.
+    imputer_size
+        Principal components of a view that psi sees, ``shrunk`` as above: those that are inputs of the model, and
+        further ones up to this number. What says little of the class may say much of another view. Not in the paper.
     imputer_decay
-        Of psi: its weights cost imputer_decay / (2 M) |W|^2, M the training windows with several views, which it learns
-        from (a normal prior of precision ``imputer_decay``). Not in the paper; with few such windows psi would follow
-        noise.
+        Of psi: its weights cost imputer_decay / (2 M) |W|^2, M the trials with windows of several views, which it
+        learns from (a normal prior of precision ``imputer_decay``; windows of a trial are alike and count as one). Not
+        in the paper; with few such trials psi would follow noise.
+    imputer_head_start, imputer_learning_rate
+        psi learns alone first, for so many times the steps of the training and by Adam at this rate, so that what is
+        filled in is worth learning from; then with the others, at theirs. Not in the paper.
     c1, c2, c3
         Weights of the imputation loss, of the classification loss (c of Eq. 9 and c2 of Eq. 17, as a mean over labelled
         windows), and of the classification loss on windows with views hidden and imputed (not in the paper).
@@ -123,7 +129,10 @@ class SimvaeSettings(BaseModel):
     imputation: Literal["mean", "sample"] = "mean"
     imputer_gradient: Literal["detached", "elbo"] = "detached"
     imputer_skip: bool = True
+    imputer_size: Size = 100
     imputer_decay: Weight = 5.0
+    imputer_head_start: Annotated[float, Field(ge=0, le=100)] = 1.0
+    imputer_learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
     classifier_skip: bool = True
     c1: Weight = 1.0
     c2: Weight = 1.0
@@ -178,6 +187,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "imputer_gradient": "elbo",
         "imputer_skip": False,
         "imputer_decay": 0.0,
+        "imputer_head_start": 0.0,
         "classifier_skip": False,
         "c1": 0.5,
         "c2": 0.5,

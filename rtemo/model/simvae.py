@@ -27,6 +27,8 @@ class Simvae(nn.Module):
     classes : int
         K.
     settings : SimvaeSettings
+    beyond : sequence of int, optional
+        Further inputs a view that only psi sees, E in all; none where not given.
     prior : sequence of float, optional
         pi, uniform where not given.
     seed : int
@@ -41,29 +43,34 @@ class Simvae(nn.Module):
         classes: int,
         settings: SimvaeSettings,
         *,
+        beyond: Sequence[int] | None = None,
         prior: Sequence[float] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        beyond = [0] * len(dims) if beyond is None else beyond
         if (
             not 1 <= len(dims) <= MAX_VIEWS
             or min(dims) < 1
-            or sum(dims) > MAX_INPUTS
+            or len(beyond) != len(dims)
+            or min(beyond) < 0
+            or sum(dims) + sum(beyond) > MAX_INPUTS
             or not 1 <= classes <= MAX_CLASSES
         ):
             raise ModelError(
-                f"views with {list(dims)} features and {classes} classes: expected 1 to {MAX_VIEWS} views, "
-                f"at most {MAX_INPUTS} features and {MAX_CLASSES} classes."
+                f"views with {list(dims)} and {list(beyond)} features and {classes} classes: expected 1 to "
+                f"{MAX_VIEWS} views, at most {MAX_INPUTS} features and {MAX_CLASSES} classes."
             )
         generator = torch.Generator().manual_seed(seed)
         generated = classes if settings.labels else 1
-        self.dims, self.classes, self.settings = tuple(dims), classes, settings
+        self.dims, self.beyond, self.classes, self.settings = tuple(dims), tuple(beyond), classes, settings
         self.views = len(self.dims)
         self.slices = view_slices(self.dims)
+        self.slices_beyond = view_slices(self.beyond, sum(self.dims))
         self.encoders = Encoders(self.dims, generated, settings, generator)
         self.decoders = Decoders(self.dims, generated, settings, generator)
-        self.imputer = Imputer(self.dims, settings, generator) if self.views > 1 else None
         self.classifier = Classifier(self.dims, classes, settings, generator)
+        self.imputer = Imputer(self.dims, self.beyond, settings, generator) if self.views > 1 else None
         self.weight_logits = nn.Parameter(torch.zeros(self.views))
         pi = torch.full((classes,), 1 / classes) if prior is None else torch.tensor(list(prior), dtype=torch.float32)
         self.register_buffer("log_prior", pi.clamp_min(1e-12).log())
@@ -74,10 +81,13 @@ class Simvae(nn.Module):
         return 1 / sum(self.dims) if self.settings.tau is None else self.settings.tau
 
     def by_dim(self, mask: Tensor) -> Tensor:
-        """A mask (..., V) spread over features (..., D)."""
-        return torch.cat(
-            [mask[..., v : v + 1].expand(*mask.shape[:-1], dim) for v, dim in enumerate(self.dims)], dim=-1
-        )
+        """A mask (..., V) spread over the inputs (..., D)."""
+        return _spread(mask, self.dims)
+
+    def by_input(self, mask: Tensor) -> Tensor:
+        """A mask (..., V) spread over all that psi sees (..., D + E)."""
+        own = self.by_dim(mask)
+        return torch.cat([own, _spread(mask, self.beyond)], dim=-1) if any(self.beyond) else own
 
     def log_weights(self, available: Tensor | None = None) -> Tensor:
         """Logarithms of l, renormalised over the available views; -inf elsewhere.
@@ -111,14 +121,29 @@ class Simvae(nn.Module):
         return decoded
 
     def impute(self, x: Tensor, seen: Tensor) -> Normal:
-        """psi: every view (windows, D) from those that are seen, a mask (windows, V) of bool; x finite (Eq. 11)."""
+        """psi: every view (windows, D) from those that are seen, a mask (windows, V) of bool (Eq. 11).
+
+        x (windows, D + E) is finite: the inputs, and beside them what only psi sees.
+        """
         if self.imputer is None:
             raise ModelError("a model of one view has nothing to impute from.")
         bits = seen.to(x.dtype)
-        imputed: Normal = self.imputer(x, self.by_dim(bits), bits)
+        imputed: Normal = self.imputer(x, self.by_input(bits), bits)
         return imputed
+
+    def fill(self, x: Tensor, there: Tensor) -> Tensor:
+        """The inputs (windows, D) with views that are not there, a mask (windows, V), at their expectation E[psi].
+
+        x (windows, D + E) is finite.
+        """
+        own = x[:, : sum(self.dims)]
+        return own if self.imputer is None else torch.where(self.by_dim(there), own, self.impute(x, there).mean)
 
     def classify(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """Logits (windows, K) of q(y | X); x (windows, D) holds no missing entry."""
         logits: Tensor = self.classifier(x, keep)
         return logits
+
+
+def _spread(mask: Tensor, sizes: Sequence[int]) -> Tensor:
+    return torch.cat([mask[..., v : v + 1].expand(*mask.shape[:-1], size) for v, size in enumerate(sizes)], dim=-1)

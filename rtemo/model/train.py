@@ -15,9 +15,11 @@ from torch.nn import functional
 from rtemo.errors import ModelError
 from rtemo.model.batches import Draw, Sampler
 from rtemo.model.checkpoint import Progress, fingerprint, load_checkpoint, save_checkpoint
-from rtemo.model.data import TrainingData, check, held_out, usable_windows
+from rtemo.model.data import TrainingData, check, held_out, trials_of, usable_windows
 from rtemo.model.front_end import fit_front_end
+from rtemo.model.head_start import teach_imputer
 from rtemo.model.objective import Batch, LossTerms, Noise, loss_terms
+from rtemo.model.schedule import cooling
 from rtemo.model.settings import SimvaeSettings
 from rtemo.model.simvae import Simvae
 from rtemo.model.trained import EpochReport, TrainedModel, resolve_device
@@ -27,7 +29,6 @@ __all__ = ["EpochReport", "TrainedModel", "TrainingData", "train"]
 MIN_EPOCHS = 5
 # A few held-out trials that all come out right would ask for certainty; they do not prove it.
 TEMPERATURES = (0.5, 5.0)
-COLD = 0.03
 
 
 def train(
@@ -77,20 +78,23 @@ def train(
         )
     views = [np.asarray(x, dtype=np.float64) for x in data.views.values()]
     front_end = fit_front_end(views, settings)
-    x = np.where(np.repeat(available, front_end.dims, axis=1), np.hstack(front_end(views)), 0.0).astype(np.float32)
+    x = np.where(front_end.there(available), front_end.inputs(views), 0.0).astype(np.float32)
     frequency = (counts + 1) / (counts + 1).sum()
     prior = frequency if settings.prior == "frequency" else np.full(classes, 1 / classes)
 
-    model = Simvae(front_end.dims, classes, settings, prior=prior.tolist(), seed=seed).to(on)
-    weights = flatten(model)
-    optimiser = torch.optim.Adam([weights], lr=settings.learning_rate, fused=True)
+    beyond = front_end.dims_beyond
+    model = Simvae(front_end.dims, classes, settings, beyond=beyond, prior=prior.tolist(), seed=seed).to(on)
     sampler = Sampler(known[usable], available[usable], settings, seed)
-    several = int((available[usable].sum(axis=1) > 1).sum())
+    several = len(np.unique(trials_of(data)[usable & (available.sum(axis=1) > 1)]))
     windows = Windows(x[usable], available[usable], known[usable], on)
     validation = Windows(x[held], available[held], data.labels[held], on)
     balance = class_weights(counts, settings).to(on)
     epochs = settings.epochs or max(MIN_EPOCHS, -(-settings.steps // sampler.batches))
     warm_epochs = settings.warm_up * epochs
+    head_start = round(settings.imputer_head_start * epochs * sampler.batches)
+    teach_imputer(model, windows.x, windows.available, trials=several, steps=head_start, seed=seed)
+    weights = flatten(model)
+    optimiser = torch.optim.Adam([weights], lr=settings.learning_rate, fused=True)
 
     progress, mark = Progress(), fingerprint(data, settings, seed)
     if resume and checkpoint is not None and checkpoint.exists():
@@ -142,7 +146,7 @@ def train(
 
     model.load_state_dict(progress.best)
     temperature = fit_temperature(model, validation) if held.any() and settings.temperature else 1.0
-    final = Simvae(front_end.dims, classes, settings, prior=prior.tolist())
+    final = Simvae(front_end.dims, classes, settings, beyond=beyond, prior=prior.tolist())
     final.load_state_dict(progress.best)
     return TrainedModel(
         model=final.eval(),
@@ -181,17 +185,12 @@ def flatten(model: Simvae) -> Tensor:
     return flat
 
 
-def cooling(done: float, cool_down: float) -> float:
-    """Factor of the learning rate: 1, falling in a line to `COLD` over the last `cool_down` of the training."""
-    return 1.0 if cool_down == 0 else min(1.0, max(COLD, (1 - done) / cool_down))
-
-
 class Windows:
     """Windows on the device, after the front end.
 
     Parameters
     ----------
-    x : ndarray of float32, shape (windows, D)
+    x : ndarray of float32, shape (windows, D + E)
     available : ndarray of bool, shape (windows, V)
     labels : ndarray of int64, shape (windows,)
     device : torch.device
@@ -258,10 +257,7 @@ def mean_terms(losses: list[LossTerms]) -> dict[str, float]:
 def expected_logits(model: Simvae, windows: Windows) -> Tensor:
     """Logits (windows, K) with missing views at their expectation E[psi]."""
     model.eval()
-    x = windows.x
-    if model.imputer is not None:
-        x = torch.where(model.by_dim(windows.available), x, model.impute(x, windows.available).mean)
-    return model.classify(x)
+    return model.classify(model.fill(windows.x, windows.available))
 
 
 def validation_score(model: Simvae, windows: Windows, balance: Tensor) -> float:

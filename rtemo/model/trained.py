@@ -108,6 +108,13 @@ def resolve_device(device: str) -> torch.device:
 
 def frozen_copy(trained: TrainedModel) -> TrainedModel:
     """The same model with weights of its own: what adapts must leave the original as it is."""
-    model = Simvae(trained.front_end.dims, len(trained.class_names), trained.settings, prior=trained.prior.tolist())
+    front_end = trained.front_end
+    model = Simvae(
+        front_end.dims,
+        len(trained.class_names),
+        trained.settings,
+        beyond=front_end.dims_beyond,
+        prior=trained.prior.tolist(),
+    )
     model.load_state_dict(trained.model.state_dict())
     return replace(trained, model=model.eval())

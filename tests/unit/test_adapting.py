@@ -150,34 +150,39 @@ def same(first: Bundle | None, second: Bundle | None) -> bool:
     )
 
 
-def trained_with(matrices: Mapping[str, Floats | None], offsets: Mapping[str, Floats]) -> TrainedModel:
-    front = FrontEnd(tuple(ViewMap(offsets[view], matrices[view]) for view in matrices))
+def trained_with(matrix: Floats | None, offset: Floats, beyond: Floats | None = None) -> TrainedModel:
+    rest = ViewMap(offset, np.zeros((len(offset), 0)) if beyond is None else beyond)
+    front = FrontEnd((ViewMap(offset, matrix),), (rest,))
     settings = make_settings(overrides={"hidden": (8, 6), "latent": 3})
-    model = Simvae(front.dims, 2, settings)
-    return TrainedModel(model, front, settings, tuple(matrices), front.features, LABELS, np.full(2, 0.5))
+    model = Simvae(front.dims, 2, settings, beyond=front.dims_beyond)
+    return TrainedModel(model, front, settings, ("eeg",), front.features, LABELS, np.full(2, 0.5))
 
 
-@pytest.mark.parametrize("outputs", [None, 1, 3, 4])
-def test_a_folded_recentring_gives_the_inputs_that_the_recentring_would(outputs: int | None) -> None:
+@pytest.mark.parametrize(("outputs", "beyond"), [(None, 0), (1, 0), (3, 0), (4, 0), (1, 3), (2, 1)])
+def test_a_folded_recentring_gives_the_inputs_that_the_recentring_would(outputs: int | None, beyond: int) -> None:
+    """And what only psi sees."""
     rng = np.random.default_rng(3)
     known = np.array([True, True, False, True, True, False])
     std = np.array([0.5, 2.0, 0.0, 1.0, 3.0, np.nan])
     mean = np.array([1.0, -2.0, 7.0, 0.0, 4.0, np.nan])
     before = Standardiser({"eeg": mean}, {"eeg": std})
     # Of a feature that never changes, a front end makes what it likes: its input is 0.
-    matrix = None if outputs is None else rng.normal(size=(6, outputs)) / 4
-    if matrix is not None and outputs is not None:
-        matrix[np.flatnonzero(known)[:outputs], np.arange(outputs)] += 1
-    trained = trained_with({"eeg": matrix}, {"eeg": rng.normal(size=6) / 2})
+    matrix = rest = None
+    if outputs is not None:
+        whole = rng.normal(size=(6, outputs + beyond)) / 4
+        whole[np.flatnonzero(known)[: outputs + beyond], np.arange(outputs + beyond)] += 1
+        matrix, rest = whole[:, :outputs], whole[:, outputs:]
+    trained = trained_with(matrix, rng.normal(size=6) / 2, rest)
     inputs = trained.front_end.dims[0]
     shift, centre = rng.normal(size=inputs) / 3, rng.normal(size=inputs) / 3
     if outputs is None:
         shift[~known] = centre[~known] = 0.0
-    recentring = Recentring(shift, np.full(inputs, 1.25), centre)
+    own = Recentring(shift, np.full(inputs, 1.25), centre)
+    recentring = own.beside(rng.normal(size=beyond) / 3, np.zeros(beyond, dtype=np.int64))
     folded = fold(recentring, trained, before)
     raw = np.where(known, np.nan_to_num(mean) + np.nan_to_num(std) * rng.normal(size=(50, 6)) / 3, 7.0)
-    inputs_before = trained.front_end([before.transform("eeg", raw)])[0]
-    inputs_after = trained.front_end([folded.standardiser.transform("eeg", raw)])[0]
+    inputs_before = trained.front_end.inputs([before.transform("eeg", raw)])
+    inputs_after = trained.front_end.inputs([folded.standardiser.transform("eeg", raw)])
     assert max(np.abs(inputs_before).max(), np.abs(inputs_after).max()) < 8
     assert_allclose(inputs_after, recentring(inputs_before), atol=1e-12)
     assert folded.left_out < 1e-12
@@ -187,7 +192,7 @@ def test_a_folded_recentring_gives_the_inputs_that_the_recentring_would(outputs:
 
 def test_where_inputs_depend_on_each_other_what_cannot_go_in_is_told() -> None:
     matrix = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    trained = trained_with({"eeg": matrix}, {"eeg": np.zeros(2)})
+    trained = trained_with(matrix, np.zeros(2))
     standardiser = Standardiser({"eeg": np.zeros(2)}, {"eeg": np.ones(2)})
 
     def left_out(*shift: float) -> float:

@@ -20,8 +20,8 @@ from rtemo.evaluation.baselines.base import Floats, Ints
 from rtemo.model.batches import Sampler
 from rtemo.model.front_end import CLAMP
 from rtemo.model.networks import Cases
+from rtemo.model.schedule import cooling
 from rtemo.model.settings import make_settings
-from rtemo.model.train import cooling
 
 HIDDEN = (100, 50)
 LATENT = 30

@@ -13,10 +13,9 @@ from rtemo.evaluation.baselines.base import Bools, Floats, split_views
 from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch
 from rtemo.evaluation.imputers.training import DeepImputer
 from rtemo.model.batches import random_submask
-from rtemo.model.distributions import normal_log_prob
 from rtemo.model.front_end import fit_front_end
 from rtemo.model.objective import Batch as Windows
-from rtemo.model.objective import Noise, loss_terms
+from rtemo.model.objective import Noise, imputation_loss, imputer_prior, loss_terms
 from rtemo.model.settings import SimvaeSettings, make_settings
 from rtemo.model.simvae import Simvae
 
@@ -29,13 +28,14 @@ class SimvaeImputer(DeepImputer):
 
         mean over windows of  - sum_{v in o, not s} log N( x^v ; psi_v(x^s) ),  plus imputer_decay / (2 M) |W|^2
 
-    with o the views of a window, where it has several, s a random part of them, and M such windows. With
-    ``gradient = "elbo"``, as in the paper, it is c1 times this and the negative bound of the model without labels
-    (Sec. 3.1), for windows of any number of views, the missing ones drawn from psi.
+    with o the views of a window, where it has several, s a random part of them, and M such windows (of
+    trials nothing is known here). With ``gradient = "elbo"``, as in the paper, it is c1 times this and the negative
+    bound of the model without labels (Sec. 3.1), for windows of any number of views, the missing ones drawn from psi.
 
-    With a front end, the model's default, psi works on its outputs u, ``u = (x - offset) M`` for each view, and a
-    missing view is told as ``offset + E[u] M^+``: the least-squares inverse. M spans the leading principal components,
-    so what is told of the others is that they are at their mean. ``front_end = "none"`` works on the features.
+    With a front end, the model's default, psi tells its outputs u, ``u = (x - offset) M`` for each view, from these and
+    from further components of the views that are there (``imputer_size`` in all). A missing view is told as
+    ``offset + E[u] M^+``: the least-squares inverse. M spans the leading principal components, so what is told of the
+    others is that they are at their mean. ``front_end = "none"`` works on the features.
 
     Parameters are those of `DeepImputer`, and
 
@@ -79,24 +79,20 @@ class SimvaeImputer(DeepImputer):
         settings = self._settings()
         self.front_end_ = fit_front_end(split_views(X - self.means_, self.dims), settings)
         rows = seen.any(axis=1)
-        self.model_ = Simvae(self.front_end_.dims, 1, settings, seed=self.random_state)
+        beyond = self.front_end_.dims_beyond
+        self.model_ = Simvae(self.front_end_.dims, 1, settings, beyond=beyond, seed=self.random_state)
         rng = np.random.default_rng([self.random_state, 5])
         learnt_from = int((seen.sum(axis=1) > 1).sum())
-        assert self.model_.imputer is not None
-        net, decay = self.model_.imputer, settings.imputer_decay / (2 * max(learnt_from, 1))
 
         def own(x: Tensor, seen: Tensor, batch: Batch) -> Tensor:
             shown = self._some_of(seen, rng)
             psi = self.model_.impute(x, shown)
-            hidden = self.model_.by_dim((seen > 0) & ~shown)
-            several = (seen.sum(dim=1) > 1).sum().clamp_min(1)
-            loss = -torch.where(hidden, normal_log_prob(x, *psi), 0.0).sum() / several
-            return loss + decay * net.squared_weights()
+            return imputation_loss(self.model_, x, seen > 0, shown, psi) + imputer_prior(self.model_, learnt_from)
 
         def whole(x: Tensor, seen: Tensor, batch: Batch) -> Tensor:
             no_label = torch.zeros(0, dtype=torch.int64, device=x.device)
             windows = Windows(x, seen > 0, self._some_of(seen, rng), no_label, complete=False)
-            noise = Noise(batch.normal(settings.latent), batch.normal(x.shape[1]))
+            noise = Noise(batch.normal(settings.latent), batch.normal(sum(self.front_end_.dims)))
             return loss_terms(self.model_, windows, noise, windows=int(rows.sum()), several=learnt_from).total
 
         inputs = self._inputs(self._centred(X[rows], seen[rows]))
@@ -111,7 +107,7 @@ class SimvaeImputer(DeepImputer):
 
     def _inputs(self, X: Floats) -> Floats:
         """What the model is given; anything in missing views, which it does not look at."""
-        return np.hstack(self.front_end_(split_views(X, self.dims)))
+        return self.front_end_.inputs(split_views(X, self.dims))
 
     def _some_of(self, seen: Tensor, rng: np.random.Generator) -> Tensor:
         shown = random_submask(seen.cpu().numpy() > 0, rng)

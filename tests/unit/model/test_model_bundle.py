@@ -41,12 +41,11 @@ def _configuration(views: tuple[str, ...], standardise: str) -> Configuration:
     return parse_configuration(document, where="test")
 
 
-def _make(front_end: str = "pca") -> Bundle:
+def _make(front_end: str = "pca", **settings: object) -> Bundle:
     data, _ = make_data(120, missing=0.1)
-    settings = make_settings(
-        "default", {"epochs": 2, "hidden": (8, 6), "latent": 3, "pca_size": 3, "front_end": front_end}
-    )
-    trained = replace(train(data, settings, device="cpu"), temperature=1.7)
+    small = {"epochs": 2, "hidden": (8, 6), "latent": 3, "pca_size": 3, "front_end": front_end}
+    chosen = make_settings("default", {**small, **settings})
+    trained = replace(train(data, chosen, device="cpu"), temperature=1.7)
     views = tuple(
         BundleView(
             name=name,
@@ -127,6 +126,22 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path: Path, front_end: str) -> 
         for part in ("labels", "trials", "recordings", "available"):
             assert_array_equal(getattr(theirs, part), getattr(ours, part), strict=True)
     assert (len(loaded.probe), len(loaded.calibration)) == (20, 100)
+
+
+def test_a_bundle_of_version_1_in_which_psi_saw_the_inputs_alone_predicts_as_it_did(tmp_path: Path) -> None:
+    bundle = _make("pca", imputer_size=2)
+    save_bundle(tmp_path / "b", bundle)
+
+    def as_it_was(document: dict[str, Any]) -> None:
+        document["version"] = 1
+        assert document.pop("beyond") == [0, 0]
+        for later in ("imputer_size", "imputer_head_start", "imputer_learning_rate"):
+            document["settings"].pop(later)
+
+    _edit(tmp_path / "b", as_it_was)
+    data, _ = make_data(40, missing=0.3)
+    ours, theirs = (Predictor(b.model, device="cpu") for b in (bundle, load_bundle(tmp_path / "b")))
+    assert_array_equal(ours.predict_many(data.views).probabilities, theirs.predict_many(data.views).probabilities)
 
 
 def test_a_bundle_may_lack_labelled_windows_and_standardiser(bundle: Bundle, tmp_path: Path) -> None:
@@ -220,7 +235,7 @@ def test_a_folder_that_is_not_there_is_no_bundle(tmp_path: Path) -> None:
         ("{}", "expected format 'rtemo-bundle'"),
         ("[1, 2]", "expected format"),
         ('{"format": "other"}', "found 'other'"),
-        ('{"format": "rtemo-bundle", "version": 99}', "expected format version 1, found 99"),
+        ('{"format": "rtemo-bundle", "version": 99}', "expected format version 2, found 99"),
         ('{"format": "rtemo-bundle", "version": 1}', "sha256"),
         ("[" * 100_000, "not JSON"),
         ("\x00\x01", "not JSON"),

@@ -97,6 +97,28 @@ def test_shrunk_directions_are_smaller_the_less_they_vary() -> None:
     np.testing.assert_allclose(whole, white)
 
 
+@pytest.mark.parametrize(("kind", "sizes"), [("shrunk", (4, 2)), ("pca", (4, 2)), ("both", (4, 2)), ("cca", (0, 0))])
+def test_what_only_psi_sees_are_the_next_principal_components_shrunk(kind: str, sizes: tuple[int, int]) -> None:
+    views = _views()
+    settings = small_settings(front_end=kind, pca_size=3, cca_size=2, imputer_size=7)
+    front_end = fit_front_end(views, settings)
+    assert front_end.dims_beyond == sizes
+    inputs = front_end.inputs(views)
+    own = np.hstack(front_end(views))
+    assert_allclose(inputs[:, : own.shape[1]], own)
+    whole = fit_front_end(views, small_settings(front_end="shrunk", pca_size=7))(views)
+    expected = [out[:, 3:] for out in whole] if sum(sizes) else []
+    assert_allclose(inputs[:, own.shape[1] :], np.hstack([*expected, np.zeros((len(own), 0))]), atol=1e-9)
+    there = front_end.there(np.array([[True, False]]))[0]
+    ours, theirs = front_end.dims
+    assert_allclose(there, np.repeat([True, False, True, False], [ours, theirs, *sizes]))
+
+
+def test_a_single_view_has_nothing_beyond_as_there_is_nothing_to_tell() -> None:
+    view = _views()[:1]
+    assert fit_front_end(view, small_settings(front_end="shrunk", pca_size=3)).dims_beyond == (0,)
+
+
 @pytest.mark.parametrize("front_end", ["pca", "shrunk", "cca", "both"])
 def test_a_row_that_is_not_finite_has_no_say(front_end):
     rng = np.random.default_rng(5)

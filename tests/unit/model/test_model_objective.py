@@ -163,7 +163,7 @@ def test_warm_up_scales_the_prior_of_z_and_the_entropy() -> None:
     assert torch.allclose(difference, warm.latent_prior + warm.latent_entropy)
 
 
-def test_the_weights_of_psi_have_a_normal_prior_which_counts_once_for_all_windows_it_learns_from() -> None:
+def test_the_weights_of_psi_have_a_normal_prior_which_counts_once_for_all_trials_it_learns_from() -> None:
     model = random_model(DIMS, 3, small_settings(imputer_decay=3.0, weight_decay=0.0))
     assert model.imputer is not None
     batch, noise = make_batch(_features(), OBSERVED, LABELS, SHOWN), draw_noise(model, 6)

@@ -50,14 +50,12 @@ def _by_hand(trained: TrainedModel, window: dict[str, np.ndarray | None], draws:
     if all(x is None for x in window.values()):
         return trained.prior[None], trained.prior
     model = trained.model
-    outputs = [
-        np.zeros((1, dim)) if x is None else view(x[None])
-        for view, x, dim in zip(trained.front_end.maps, window.values(), trained.front_end.dims, strict=True)
-    ]
-    x = torch.from_numpy(np.hstack(outputs)).float()
+    given = [np.zeros((1, dim)) if x is None else x[None] for x, dim in zip(window.values(), trained.dims, strict=True)]
+    inputs = torch.from_numpy(trained.front_end.inputs(given)).float()
+    x = inputs[:, : sum(trained.front_end.dims)]
     seen = torch.tensor([[value is not None for value in window.values()]])
     noise = torch.randn(draws, x.shape[1], generator=torch.Generator().manual_seed(trained.seed))
-    psi = model.impute(x, seen)
+    psi = model.impute(inputs, seen)
     rows = []
     for eps in noise:
         filled = torch.where(model.by_dim(seen), x, psi.mean + torch.exp(0.5 * psi.log_var) * eps)

@@ -13,7 +13,7 @@ from toys import make_data
 from rtemo.model.data import TrainingData, rows_of
 from rtemo.model.refit import left_out, refit
 from rtemo.model.settings import make_settings
-from rtemo.model.train import MIN_EPOCHS, TrainedModel, cooling, train
+from rtemo.model.train import MIN_EPOCHS, TrainedModel, train
 
 # Eight epochs: more than the fewest that there can be, so that their number is one that the steps decide.
 SETTINGS = make_settings(
@@ -94,7 +94,7 @@ def test_without_a_hold_out_or_the_wish_the_first_go_stays(data: TrainingData, f
 
 def test_it_stops_where_the_first_go_was_best() -> None:
     data, _ = make_data(300, labelled=0.5)
-    changes = {"steps": 120, "batch_size": 150, "patience": 1, "warm_up": 0.0, "learning_rate": 0.2}
+    changes = {"steps": 120, "batch_size": 150, "patience": 1, "warm_up": 0.0, "learning_rate": 0.1}
     first = train(data, SETTINGS.model_copy(update=changes), device="cpu")
     best = int(np.argmin([report.validation for report in first.history])) + 1
     assert MIN_EPOCHS < best < first.history[-1].epoch < first.history[-1].epochs
@@ -114,10 +114,3 @@ def test_its_checkpoint_is_its_own_and_resumes(data: TrainingData, tmp_path: Pat
     assert epochs == []
     for name, value in final.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value)
-
-
-def test_the_learning_rate_falls_over_the_last_part() -> None:
-    assert [cooling(done, 0.3) for done in (0.0, 0.5, 0.7)] == [1.0, 1.0, 1.0]
-    assert abs(cooling(0.85, 0.3) - 0.5) < 1e-12
-    assert cooling(0.999, 0.3) == 0.03
-    assert cooling(0.999, 0.0) == 1.0
