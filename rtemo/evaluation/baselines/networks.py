@@ -28,6 +28,8 @@ LATENT = 30
 STEPS = 600
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
+IMPUTER_RATE = 1e-2
+"""Of nets that impute: that of psi's head start, at which all of them are better than at the rate of the others."""
 COOL_DOWN = 0.3
 GRADIENT_CLIP = 20.0
 RELU_GAIN = math.sqrt(2.0)

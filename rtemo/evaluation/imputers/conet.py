@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rtemo.evaluation.baselines.base import Bools, Floats
-from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch, by_dim
+from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, IMPUTER_RATE, LATENT, STEPS, Batch, by_dim
 from rtemo.evaluation.imputers.training import TINY, DeepImputer
 
 
@@ -49,7 +49,7 @@ class CoNetImputer(DeepImputer):
         latent: int = LATENT,
         steps: int = STEPS,
         batch_size: int = BATCH_SIZE,
-        learning_rate: float = LEARNING_RATE,
+        learning_rate: float = IMPUTER_RATE,
         random_state: int = 0,
         device: str = "cpu",
     ) -> None:

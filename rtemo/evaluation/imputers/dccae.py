@@ -11,7 +11,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from rtemo.evaluation.baselines.base import Bools, Floats
-from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch
+from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, IMPUTER_RATE, LATENT, STEPS, Batch
 from rtemo.evaluation.imputers.training import DeepImputer
 
 ALPHAS = tuple(10.0**k for k in range(-3, 4))
@@ -51,7 +51,7 @@ class DccaeImputer(DeepImputer):
         latent: int = LATENT,
         steps: int = STEPS,
         batch_size: int = BATCH_SIZE,
-        learning_rate: float = LEARNING_RATE,
+        learning_rate: float = IMPUTER_RATE,
         random_state: int = 0,
         device: str = "cpu",
     ) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rtemo.evaluation.baselines.base import Bools, Floats, split_views
-from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, LATENT, LEARNING_RATE, STEPS, Batch
+from rtemo.evaluation.baselines.networks import BATCH_SIZE, HIDDEN, IMPUTER_RATE, LATENT, STEPS, Batch
 from rtemo.evaluation.imputers.training import DeepImputer
 from rtemo.model.batches import random_submask
 from rtemo.model.front_end import fit_front_end
@@ -57,7 +57,7 @@ class SimvaeImputer(DeepImputer):
         latent: int = LATENT,
         steps: int = STEPS,
         batch_size: int = BATCH_SIZE,
-        learning_rate: float = LEARNING_RATE,
+        learning_rate: float = IMPUTER_RATE,
         random_state: int = 0,
         device: str = "cpu",
     ) -> None:

@@ -1,7 +1,7 @@
 """What the deep imputers share: parameters, training, and filling from what a net tells of a window.
 
-Layers, optimiser, batches and loop are those of the deep classifiers (`rtemo.evaluation.baselines.networks`), so that
-imputers differ by their objectives.
+Layers, optimiser, batches and loop are those of the deep classifiers (`rtemo.evaluation.baselines.networks`), the
+learning rate is that of psi's head start, so that imputers differ by their objectives.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rtemo.evaluation.baselines.base import Bools, Floats, seen_views
 from rtemo.evaluation.baselines.networks import (
     BATCH_SIZE,
     HIDDEN,
+    IMPUTER_RATE,
     LATENT,
-    LEARNING_RATE,
     STEPS,
     Batch,
     Plan,
@@ -63,7 +63,7 @@ class DeepImputer(ViewImputer):
         latent: int = LATENT,
         steps: int = STEPS,
         batch_size: int = BATCH_SIZE,
-        learning_rate: float = LEARNING_RATE,
+        learning_rate: float = IMPUTER_RATE,
         random_state: int = 0,
         device: str = "cpu",
     ) -> None:

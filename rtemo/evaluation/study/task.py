@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Setting = str | int | float | bool | None
-VERSION = 1
+VERSION = 2
 """Raised when results of an older code no longer count."""
 
 
