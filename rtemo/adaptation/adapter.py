@@ -385,7 +385,8 @@ class Adapter:
     def _publish(self) -> None:
         """Predict by what was learnt from the next window on."""
         model = self._trained.model if self._learner is None else self._learner.teacher
-        self._predictor.adapt(model, self.recentring.gain, self.recentring.bias)
+        recentring = self.recentring
+        self._predictor.adapt(model, recentring.gain, recentring.bias)
 
     def _warm_up(self, replay: Windows) -> None:
         """One step that is taken back: what torch sets up on its first backward pass is set up now."""
