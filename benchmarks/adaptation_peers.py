@@ -82,8 +82,9 @@ class Frozen:
         seen = np.array([bool(np.isfinite(row).all()) for row in rows])
         if not seen.any():
             return np.asarray(self.prior)
-        x = np.concatenate([row[0] for row in self.front_end(rows)])
-        x = self.inputs(np.where(np.repeat(seen, self.model.dims), x, 0.0), seen)
+        x = np.where(self.front_end.there(seen[None]), self.front_end.inputs(rows), 0.0)[0]
+        own = sum(self.model.dims)
+        x = np.concatenate([self.inputs(x[:own], seen), x[own:]])
         with torch.no_grad():
             filled = self.fill(torch.from_numpy(x[None]).float(), torch.from_numpy(seen[None]))
             p = self.probabilities(filled)
@@ -92,7 +93,7 @@ class Frozen:
 
     def calibrated(self, calibration: Calibration) -> Tensor:
         """Filled inputs (N, D) of the calibration windows that have a view."""
-        x = np.hstack(self.front_end([calibration.views[view] for view in self.views]))
+        x = self.front_end.inputs([calibration.views[view] for view in self.views])
         seen = np.stack([np.isfinite(calibration.views[view]).all(axis=1) for view in self.views], axis=1)
         rows = seen.any(axis=1)
         with torch.no_grad():
@@ -100,10 +101,8 @@ class Frozen:
             return self.fill(x, torch.from_numpy(seen[rows]))
 
     def fill(self, x: Tensor, seen: Tensor) -> Tensor:
-        """Missing views at their expectation given the others."""
-        if self.model.imputer is None or bool(seen.all()):
-            return x
-        return torch.where(self.model.by_dim(seen), x, self.model.impute(x, seen).mean)
+        """Inputs (windows, D) of all that the model is given, missing views at their expectation."""
+        return x[:, : sum(self.model.dims)] if bool(seen.all()) else self.model.fill(x, seen)
 
     def logits(self, x: Tensor, affine: list[Tensor] | None = None) -> Tensor:
         """Logits (windows, K) over the temperature."""

@@ -52,16 +52,17 @@ def products(model: Simvae, batch: Batch) -> list[tuple[Tensor, Tensor, bool]]:
     cases = labelled + model.classes * (rows - labelled)
     wide, narrow = model.settings.hidden
     latent, inputs = model.settings.latent, sum(model.dims)
+    given = inputs + sum(model.beyond) + views
     shapes = [((rows, dim, wide), 0, False) for dim in model.dims]
     shapes += [((cases, wide, narrow), views, True), ((cases, narrow, 2 * latent), views, True)]
     shapes += [((views * cases, latent, views * narrow), 0, True), ((views * cases, narrow, wide), views, True)]
     shapes += [((views * cases, wide, head.shape[1]), 0, True) for head in model.decoders.head]
     shapes += [
-        ((rows, inputs + views, wide), 0, False),
+        ((rows, given, wide), 0, False),
         ((rows, wide, narrow), 0, True),
         ((rows, narrow, 2 * inputs), 0, True),
     ]
-    shapes += [((rows, inputs + views, inputs), 0, False)] if model.settings.imputer_skip else []
+    shapes += [((rows, given, inputs), 0, False)] if model.settings.imputer_skip else []
     shapes += [
         ((rows, inputs, wide), 0, False),
         ((rows, wide, narrow), 0, True),
@@ -92,7 +93,7 @@ def naive_loss(model: Simvae, batch: Batch, noise: Noise, windows: int, weights:
     wide, narrow = settings.hidden
     low, high = (2 * math.log(std) for std in POSTERIOR_STD)
     lam = model.log_weights().exp()
-    logits = model.classify(batch.x)
+    logits = model.classify(batch.x[:, : sum(model.dims)])
 
     def bound(rows: Tensor, label: int) -> Tensor:
         components = []
@@ -150,9 +151,9 @@ def naive_loss(model: Simvae, batch: Batch, noise: Noise, windows: int, weights:
 def measure(data: TrainingData, settings: SimvaeSettings, device: torch.device, repeats: int) -> None:
     torch.manual_seed(0)
     front_end = fit_front_end(list(data.views.values()), settings)
-    x = np.hstack(front_end(list(data.views.values()))).astype(np.float32)
+    x = front_end.inputs(list(data.views.values())).astype(np.float32)
     available = np.ones((len(x), len(VIEWS)), dtype=bool)
-    model = Simvae(front_end.dims, CLASSES, settings).to(device)
+    model = Simvae(front_end.dims, CLASSES, settings, beyond=front_end.dims_beyond).to(device)
     windows, sampler = Windows(x, available, data.labels, device), Sampler(data.labels, available, settings, 0)
     draw = next(iter(sampler.epoch(0)))
     batch, generator = windows.batch(draw, settings), torch.Generator().manual_seed(0)
