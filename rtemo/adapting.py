@@ -290,8 +290,9 @@ def fold(recentring: Recentring, trained: TrainedModel, standardiser: Standardis
 
     A view's inputs are ``z = (x - offset) @ matrix`` of its standardised features ``x``, and the recentring is
     ``z' = centre + (z - shift - centre) / s``. Any d with ``d @ matrix = shift + (1 - s) (centre + offset @ matrix)``
-    gives ``x' = (x - d) / s``, hence ``mean' = mean + std d`` and ``std' = s std``; the smallest d is taken. Features
-    of which calibration knew nothing, or that never changed, are 0 whatever the standardiser: d moves only the others.
+    gives ``x' = (x - d) / s``, hence ``mean' = mean + std d`` and ``std' = s std``; the smallest such d is taken that
+    also comes nearest to the same for what only psi sees. Features of which calibration knew nothing, or that never
+    changed, are 0 whatever the standardiser: d moves only the others.
 
     Where a value is clamped, or a single feature is not known, the two differ: here it counts as the mean of the
     session, and there as that of calibration.
@@ -316,17 +317,30 @@ def fold(recentring: Recentring, trained: TrainedModel, standardiser: Standardis
     for view, front, beyond, (own, further) in zip(trained.views, front_end.maps, front_end.beyond, lying, strict=True):
         mean, std = standardiser.mean[view], standardiser.std[view]
         known = std > 0
-        matrix = np.hstack([front.weights, beyond.weights])
         offset = np.zeros(len(mean)) if front.matrix is None else front.offset
-        where = np.r_[own, further]
-        scale = recentring.scale[where]
-        target = recentring.shift[where] + (1 - scale) * (recentring.centre[where] + offset @ matrix)
+        matrix, rest = front.weights, beyond.weights
+        target, wish = (
+            recentring.shift[where] + (1 - recentring.scale[where]) * (recentring.centre[where] + offset @ columns)
+            for where, columns in ((own, matrix), (further, rest))
+        )
         move = np.zeros(len(mean))
-        move[known] = target @ np.linalg.pinv(matrix[known], rcond=RANK_TOLERANCE)
+        move[known] = _smallest(target, matrix[known], wish, rest[known])
         left_out = max(left_out, float(np.abs(target - move @ matrix).max()))
         means[view] = np.where(known, mean + std * move, mean)
-        stds[view] = np.where(known, std * scale[0], std)
+        stds[view] = np.where(known, std * recentring.scale[own][0], std)
     return Folded(Standardiser(means, stds), left_out)
+
+
+def _smallest(target: Floats, matrix: Floats, wish: Floats, rest: Floats) -> Floats:
+    """The smallest d with d @ matrix = target that comes nearest to d @ rest = wish."""
+    inverse = np.linalg.pinv(matrix, rcond=RANK_TOLERANCE)
+    move = target @ inverse
+    if not rest.size:
+        return np.asarray(move)
+    # What is added to d must not show in d @ matrix.
+    free = rest - matrix @ (inverse @ rest)
+    cut = RANK_TOLERANCE * float(np.linalg.norm(rest, 2)) / max(float(np.linalg.norm(free, 2)), 1e-300)
+    return np.asarray(move + (wish - move @ rest) @ np.linalg.pinv(free, rcond=min(cut, 1.0)))
 
 
 def _table(bundle: Bundle, extraction: Extraction) -> FeatureTable:

@@ -123,8 +123,10 @@ class Adapter:
         self._now_s = self._reset_s = math.nan
         on = resolve_device(device)
         slices, beyond = trained.model.slices, trained.model.slices_beyond
+        self._own = sum(trained.front_end.dims)
         replay = self._inputs_of(calibration)
-        own = replay.x[:, : sum(trained.front_end.dims)]
+        # Shifts and gates look at what the classifier sees. What only psi sees takes the scale of its view.
+        own = replay.x[:, : self._own]
         self._beside = (
             np.concatenate([_mean(replay.x[there, at]) for at, there in zip(beyond, replay.available.T, strict=True)]),
             np.repeat([at.start for at in slices], trained.front_end.dims_beyond),
@@ -195,7 +197,7 @@ class Adapter:
         if available.any():
             self._guard.hear(said, int(window.shadow.argmax()))
         confidence = float(window.adapted.max())
-        own = x[: sum(self._trained.front_end.dims)]
+        own = x[: self._own]
         refused = self._gates.check(self._recentrer.state(own), available, confidence, window.bad)
         if refused is not None:
             self._tell(SKIP, reason=refused.reason, found=refused.found, limit=refused.limit)

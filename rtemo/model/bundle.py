@@ -181,6 +181,8 @@ def load_bundle(folder: str | Path) -> Bundle:
     expect(where, "different labels", len(manifest.labels), len(set(manifest.labels)))
     expect(where, "inputs, one a view", len(manifest.views), len(manifest.inputs))
     expect(where, "beyond, one a view", len(manifest.views), len(manifest.beyond))
+    if len(manifest.views) == 1 or manifest.settings.front_end == "none":
+        expect(where, "beyond, where nothing can be", (0,) * len(manifest.views), manifest.beyond)
     expect(where, "probabilities in prior", len(manifest.labels), len(manifest.prior))
     expect(where, "entry for model.safetensors in files", True, MODEL in manifest.files)
     tensors = read_tensors(folder / MODEL, manifest.files[MODEL])
@@ -294,7 +296,10 @@ def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims
         f"model.encoders.first.{view}": (dim, wide) for view, dim in enumerate(manifest.inputs)
     }
     if views > 1:
-        telling["model.imputer.first"] = (sum(manifest.inputs) + sum(manifest.beyond) + views, wide)
+        seen = sum(manifest.inputs) + sum(manifest.beyond) + views
+        telling["model.imputer.first"] = (seen, wide)
+        if settings.imputer_skip:
+            telling["model.imputer.skip"] = (seen, sum(manifest.inputs))
     telling["model.encoders.second"] = (views, wide, narrow)
     telling["model.encoders.head"] = (views, narrow, 2 * settings.latent)
     telling["model.log_prior"] = (classes,)
@@ -325,7 +330,7 @@ def _load_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor], dims
             rest = take(path, tensors, f"front_end.{view.name}.beyond", (dim, further), torch.float64).numpy()
         maps.append(ViewMap(offset, matrix))
         beyond.append(ViewMap(offset, rest))
-        finite = all(np.isfinite(part).all() for part in (offset, maps[-1].weights, rest))
+        finite = all(np.isfinite(part).all() for part in (offset, rest, *([] if matrix is None else [matrix])))
         expect(path, f"front end of view {view.name!r}: only finite numbers", True, finite)
     return TrainedModel(
         model=model.eval(),

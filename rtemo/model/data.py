@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -190,6 +191,17 @@ def whole_trials(data: TrainingData, rows: Bools) -> Bools:
 def trials_of(data: TrainingData) -> Ints:
     """Trial of each window, (windows,); one of its own, below 0, for each window that lies in none."""
     return np.where(data.groups >= 0, data.groups, -1 - np.arange(len(data)))
+
+
+def observations(data: TrainingData, rows: Bools) -> int:
+    """How many observations some windows are worth: those of a trial are alike, and count as one.
+
+    Windows that lie in no trial, such as those of a rest, are alike just so: as many as a trial has on average count as
+    one. Where no window lies in a trial, nothing is known, and each counts.
+    """
+    found, windows = np.unique(data.groups[rows & (data.groups >= 0)], return_counts=True)
+    length = float(windows.mean()) if len(found) else 1.0
+    return len(found) + math.ceil(int((rows & (data.groups < 0)).sum()) / length)
 
 
 def rows_of(data: TrainingData, rows: Bools) -> TrainingData:

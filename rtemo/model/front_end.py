@@ -36,8 +36,13 @@ class ViewMap:
         return x if self.matrix is None else np.clip((x - self.offset) @ self.matrix, -CLAMP, CLAMP)
 
     @property
+    def outputs(self) -> int:
+        """How many there are."""
+        return len(self.offset) if self.matrix is None else self.matrix.shape[1]
+
+    @property
     def weights(self) -> Floats:
-        """The matrix, (features, outputs), also where it is the identity."""
+        """The matrix, (features, outputs), made where it is the identity."""
         return np.eye(len(self.offset)) if self.matrix is None else self.matrix
 
     def inverse(self, u: Floats) -> Floats:
@@ -64,12 +69,12 @@ class FrontEnd:
     @property
     def dims(self) -> tuple[int, ...]:
         """Outputs a view: the inputs of the model."""
-        return tuple(view.weights.shape[1] for view in self.maps)
+        return tuple(view.outputs for view in self.maps)
 
     @property
     def dims_beyond(self) -> tuple[int, ...]:
         """Further inputs of psi a view."""
-        return tuple(view.weights.shape[1] for view in self.beyond)
+        return tuple(view.outputs for view in self.beyond)
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -113,15 +118,17 @@ def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd
         shared = _cca(clipped, moments, size, ridge) if len(views) > 1 else _pca(moments, size, 0.0)
         for matrix, found in zip(matrices, shared, strict=True):
             matrix.append(found)
+    beyond = [np.zeros((x.shape[1], 0)) for x in views]
     if settings.front_end in ("pca", "shrunk", "both"):
+        size = settings.pca_size
         ridge = settings.pca_ridge if settings.front_end == "shrunk" else 0.0
-        for matrix, found in zip(matrices, _pca(moments, settings.pca_size, ridge), strict=True):
+        for matrix, found in zip(matrices, _pca(moments, size, ridge), strict=True):
             matrix.append(found)
-    whole = _pca(moments, settings.imputer_size if len(views) > 1 else 0, settings.pca_ridge)
-    given = settings.imputer_size if settings.front_end == "cca" else settings.pca_size
+        if len(views) > 1 and settings.imputer_size > size:
+            beyond = [whole[:, size:] for whole in _pca(moments, settings.imputer_size, settings.pca_ridge)]
     return FrontEnd(
         tuple(ViewMap(mean, np.hstack(m)) for (mean, _), m in zip(moments, matrices, strict=True)),
-        tuple(ViewMap(mean, matrix[:, given:]) for (mean, _), matrix in zip(moments, whole, strict=True)),
+        tuple(ViewMap(mean, further) for (mean, _), further in zip(moments, beyond, strict=True)),
     )
 
 

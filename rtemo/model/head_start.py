@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rtemo.errors import ModelError
 from rtemo.model.batches import Ints, cycle, random_submask
 from rtemo.model.objective import imputation_loss, imputer_prior
 from rtemo.model.schedule import cooling
@@ -34,6 +35,11 @@ def teach_imputer(model: Simvae, x: Tensor, available: Tensor, *, trials: int, s
     steps : int
         A step whose loss or gradient is not finite is left out.
     seed : int
+
+    Raises
+    ------
+    ModelError
+        All were.
     """
     settings, there = model.settings, available.cpu().numpy()
     several = np.flatnonzero(there.sum(axis=1) > 1)
@@ -41,6 +47,7 @@ def teach_imputer(model: Simvae, x: Tensor, available: Tensor, *, trials: int, s
         return
     rng = np.random.default_rng([seed, 6])
     weights = list(model.imputer.parameters())
+    taken = 0
     optimiser = torch.optim.Adam(weights, lr=settings.imputer_learning_rate, fused=True)
     for step, windows in enumerate(islice(_draws(several, settings.batch_size, rng), steps)):
         optimiser.param_groups[0]["lr"] = settings.imputer_learning_rate * cooling(step / steps, settings.cool_down)
@@ -49,12 +56,18 @@ def teach_imputer(model: Simvae, x: Tensor, available: Tensor, *, trials: int, s
         given, observed = x.index_select(0, rows), available.index_select(0, rows)
         optimiser.zero_grad(set_to_none=True)
         guess = model.impute(given, shown)
-        total = imputation_loss(model, given, observed, shown, guess) + imputer_prior(model, trials)
+        total = settings.c1 * imputation_loss(model, given, observed, shown, guess) + imputer_prior(model, trials)
         total.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(weights, settings.gradient_clip)
         if torch.isfinite(norm + total):
             optimiser.step()
+            taken += 1
     optimiser.zero_grad(set_to_none=True)
+    if steps and not taken:
+        raise ModelError(
+            f"training diverged: none of the {steps} steps of the imputer's head start had a finite loss.",
+            cure="Lower imputer_learning_rate, or look for wild features.",
+        )
 
 
 def _draws(windows: Ints, batch_size: int, rng: np.random.Generator) -> Iterator[Ints]:

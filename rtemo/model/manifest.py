@@ -177,9 +177,9 @@ def read_manifest(path: Path) -> Manifest:
     if found != FORMAT:
         raise BundleError(f"{path}: foreign: expected format {FORMAT!r}, found {str(found)[:40]!r}.", cure=CURE)
     version = document.get("version")
-    if version not in (1, VERSION):
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise BundleError(
-            f"{path}: expected format version {VERSION}, found {str(version)[:40]}.",
+            f"{path}: expected format version {VERSION} or older, found {str(version)[:40]}.",
             cure="Use the version of rtemo that wrote it, or train again.",
         )
     stated = document.pop("sha256", None)
@@ -198,7 +198,7 @@ def read_manifest(path: Path) -> Manifest:
 def _as_now(document: dict[str, Any]) -> dict[str, Any]:
     """A document of version 1, in which psi saw the inputs of the model and nothing beside them."""
     views = document.get("views")
-    return {**document, "version": VERSION, "beyond": [0] * len(views) if isinstance(views, list) else []}
+    return {"beyond": [0] * len(views) if isinstance(views, list) else [], **document, "version": VERSION}
 
 
 def _digest(document: dict[str, Any]) -> str:

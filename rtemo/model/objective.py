@@ -173,7 +173,7 @@ def loss_terms(
     noise: Noise,
     *,
     windows: int,
-    several: int = 0,
+    trials: int = 0,
     class_weights: Tensor | None = None,
     warm: float = 1.0,
 ) -> LossTerms:
@@ -186,8 +186,8 @@ def loss_terms(
     noise : Noise
     windows : int
         In the training set, N: what the prior of the weights is divided by.
-    several : int
-        Trials in it with windows of several views: what the prior of psi is divided by. 0 leaves that prior out.
+    trials : int
+        Of it with windows of several views: what the prior of psi is divided by. 0 leaves that prior out.
     class_weights : Tensor, shape (K,), optional
         Of the classification loss.
     warm : float
@@ -237,8 +237,8 @@ def loss_terms(
     weight_prior = -(settings.a0 - 1) / windows * model.log_weights().sum()
     decay = settings.weight_decay / 2
     weight_decay = decay * model.classifier.squared_weights() if decay else zero
-    if several:
-        weight_decay = weight_decay + imputer_prior(model, several)
+    if trials:
+        weight_decay = weight_decay + imputer_prior(model, trials)
     objective = settings.c1 * imputation + settings.c2 * classification + settings.c3 * hidden_classification
     with torch.no_grad():
         parts = torch.stack([bound.class_prior, bound.reconstruction, bound.latent_prior, bound.latent_entropy])
@@ -278,7 +278,7 @@ def imputation_loss(model: Simvae, x: Tensor, observed: Tensor, shown: Tensor, g
 
 
 def imputer_prior(model: Simvae, trials: int) -> Tensor:
-    """Minus the logarithm of the normal prior of psi's weights, over the number of trials that psi learns from."""
+    """Minus the logarithm of the normal prior of psi's weights, over the trials (one or more) that it learns from."""
     if model.imputer is None or not model.settings.imputer_decay:
         return model.log_prior.new_zeros(())
     return model.settings.imputer_decay / (2 * trials) * model.imputer.squared_weights()

@@ -223,15 +223,17 @@ class _Forward(torch.nn.Module):
         self.rows_a_window = len(subsets.shown) * len(noise)
         front_end = trained.front_end
         self._plain = all(view.matrix is None for view in front_end.maps)
-        blocks = (
+        # Where features are the inputs, no identity is made: it may be large.
+        parts = () if self._plain else (front_end.maps, front_end.beyond)
+        blocks = [
             torch.block_diag(*(torch.from_numpy(view.weights) for view in maps))  # type: ignore[no-untyped-call]
-            for maps in (front_end.maps, front_end.beyond)
-        )
-        front = torch.hstack(list(blocks)).numpy()
-        offset = np.concatenate([view.offset for view in front_end.maps])
+            for maps in parts
+        ]
+        front = torch.hstack(blocks).numpy() if blocks else np.zeros((0, 0))
+        offset = np.zeros(0) if self._plain else np.concatenate([view.offset for view in front_end.maps])
         shapley = np.vstack([subsets.weights.T, subsets.empty])
         self.register_buffer("front", torch.from_numpy(front).float())
-        self.register_buffer("front_bias", torch.from_numpy(np.zeros(0) if self._plain else -(offset @ front)).float())
+        self.register_buffer("front_bias", torch.from_numpy(-(offset @ front)).float())
         self.register_buffer("noise", noise)
         self.register_buffer("gain", torch.ones(inputs + sum(self.model.beyond)))
         self.register_buffer("bias", torch.zeros(inputs + sum(self.model.beyond)))

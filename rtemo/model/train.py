@@ -15,7 +15,7 @@ from torch.nn import functional
 from rtemo.errors import ModelError
 from rtemo.model.batches import Draw, Sampler
 from rtemo.model.checkpoint import Progress, fingerprint, load_checkpoint, save_checkpoint
-from rtemo.model.data import TrainingData, check, held_out, trials_of, usable_windows
+from rtemo.model.data import TrainingData, check, held_out, observations, usable_windows
 from rtemo.model.front_end import fit_front_end
 from rtemo.model.head_start import teach_imputer
 from rtemo.model.objective import Batch, LossTerms, Noise, loss_terms
@@ -53,7 +53,7 @@ def train(
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     on_epoch : callable, optional
-        Called after every epoch.
+        Called after every epoch; the head start of psi comes before the first.
     checkpoint : Path, optional
         File written after every epoch.
     resume : bool
@@ -85,19 +85,21 @@ def train(
     beyond = front_end.dims_beyond
     model = Simvae(front_end.dims, classes, settings, beyond=beyond, prior=prior.tolist(), seed=seed).to(on)
     sampler = Sampler(known[usable], available[usable], settings, seed)
-    several = len(np.unique(trials_of(data)[usable & (available.sum(axis=1) > 1)]))
+    trials = observations(data, usable & (available.sum(axis=1) > 1))
     windows = Windows(x[usable], available[usable], known[usable], on)
     validation = Windows(x[held], available[held], data.labels[held], on)
     balance = class_weights(counts, settings).to(on)
     epochs = settings.epochs or max(MIN_EPOCHS, -(-settings.steps // sampler.batches))
     warm_epochs = settings.warm_up * epochs
-    head_start = round(settings.imputer_head_start * epochs * sampler.batches)
-    teach_imputer(model, windows.x, windows.available, trials=several, steps=head_start, seed=seed)
+    resumed = resume and checkpoint is not None and checkpoint.exists()
+    if not resumed:
+        head_start = round(settings.imputer_head_start * epochs * sampler.batches)
+        teach_imputer(model, windows.x, windows.available, trials=trials, steps=head_start, seed=seed)
     weights = flatten(model)
     optimiser = torch.optim.Adam([weights], lr=settings.learning_rate, fused=True)
 
     progress, mark = Progress(), fingerprint(data, settings, seed)
-    if resume and checkpoint is not None and checkpoint.exists():
+    if resumed and checkpoint is not None:
         load_checkpoint(checkpoint, mark, model, optimiser, progress)
     while progress.epoch < epochs and progress.epoch - max(progress.best_epoch, warm_epochs) < settings.patience:
         started = time.perf_counter()
@@ -115,7 +117,7 @@ def train(
                 batch,
                 noise,
                 windows=len(known),
-                several=several,
+                trials=trials,
                 class_weights=balance,
                 warm=warm,
             )

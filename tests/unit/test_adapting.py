@@ -190,6 +190,22 @@ def test_a_folded_recentring_gives_the_inputs_that_the_recentring_would(outputs:
     assert_array_equal(folded.standardiser.mean["eeg"][~known], mean[~known])
 
 
+def test_what_only_psi_sees_does_not_spoil_the_inputs_that_it_depends_on() -> None:
+    rng = np.random.default_rng(5)
+    matrix = rng.normal(size=(6, 3))
+    rest = np.hstack([rng.normal(size=(6, 4)), matrix @ rng.normal(size=(3, 2))])
+    trained = trained_with(matrix, np.zeros(6), rest)
+    own = Recentring(rng.normal(size=3), np.full(3, 1.2), rng.normal(size=3))
+    recentring = own.beside(rng.normal(size=6), np.zeros(6, dtype=np.int64))
+    standardiser = Standardiser({"eeg": np.zeros(6)}, {"eeg": np.ones(6)})
+    folded = fold(recentring, trained, standardiser)
+    x = rng.normal(size=(20, 6)) / 5
+    before, after = (trained.front_end([s.transform("eeg", x)])[0] for s in (standardiser, folded.standardiser))
+    assert max(np.abs(before).max(), np.abs(after).max()) < 8
+    assert_allclose(after, own(before), atol=1e-12)
+    assert folded.left_out < 1e-12
+
+
 def test_where_inputs_depend_on_each_other_what_cannot_go_in_is_told() -> None:
     matrix = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
     trained = trained_with(matrix, np.zeros(2))

@@ -93,7 +93,7 @@ class SimvaeImputer(DeepImputer):
             no_label = torch.zeros(0, dtype=torch.int64, device=x.device)
             windows = Windows(x, seen > 0, self._some_of(seen, rng), no_label, complete=False)
             noise = Noise(batch.normal(settings.latent), batch.normal(sum(self.front_end_.dims)))
-            return loss_terms(self.model_, windows, noise, windows=int(rows.sum()), several=learnt_from).total
+            return loss_terms(self.model_, windows, noise, windows=int(rows.sum()), trials=learnt_from).total
 
         inputs = self._inputs(self._centred(X[rows], seen[rows]))
         self._train(self.model_, own if self.gradient == "detached" else whole, inputs, seen[rows])

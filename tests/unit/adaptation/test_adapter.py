@@ -14,6 +14,7 @@ from tiny_adaptation import DIMS, QUICK, Run, flat_inputs, labelled, model, stre
 
 from rtemo.adaptation.adapter import FROZEN, RESET, ROLLBACK, SKIP, START, UPDATE, Adapter, Observation, Snapshot
 from rtemo.adaptation.guard import Verdict
+from rtemo.adaptation.recentre import Recentring
 from rtemo.model.front_end import CLAMP
 from rtemo.model.predict import ModelOutput, Predictor
 from rtemo.outputs.events import Event
@@ -309,15 +310,14 @@ def test_an_update_out_of_turn_before_any_window_is_harmless() -> None:
 @pytest.mark.parametrize("front_end", ["none", "pca"])
 def test_it_learns_from_what_it_predicts_from(front_end: str) -> None:
     """Inputs beyond the model's range, recentred: the learner's and the predictor's are the same."""
-    run = Run(model(front_end=front_end, pca_size=2), mode="recentre")
+    run = Run(model(front_end=front_end, pca_size=1), mode="recentre")
     rng = np.random.default_rng(0)
     size = len(run.adapter.recentring.centre)
     gain, bias = rng.uniform(0.7, 1.4, size), rng.normal(size=size) * 2
     run.adapter._predictor.adapt(run.trained.model, gain, bias)
-    captured = []
+    captured: list[torch.Tensor] = []
     forward = run.adapter._predictor._forward
-    classify = forward.model.classify
-    forward.model.classify = lambda x, keep=None: captured.append(x) or classify(x, keep)  # type: ignore[method-assign]
+    forward.model.imputer.register_forward_pre_hook(lambda imputer, given: captured.append(given[0]))
     for scale in (1.0, 7.0):
         views = {"a": scale * rng.normal(size=3), "b": scale * rng.normal(size=2)}
         captured.clear()
@@ -326,8 +326,19 @@ def test_it_learns_from_what_it_predicts_from(front_end: str) -> None:
             forward(row, torch.ones(1, 2))
         predicted = captured[0][0].numpy()
         x, there = run.adapter._inputs(views)
-        learnt_from = run.adapter._clean((x * gain + bias)[None], there[None])[0]
-        assert_allclose(learnt_from[: len(predicted)], predicted, atol=1e-4)
+        assert_allclose(run.adapter._clean((x * gain + bias)[None], there[None])[0], predicted, atol=1e-4)
+
+
+def test_what_only_psi_sees_is_scaled_with_its_view_around_its_own_mean_and_not_shifted() -> None:
+    run = Run(model(front_end="shrunk", pca_size=1), mode="recentre")
+    assert run.trained.front_end.dims_beyond == (2, 1)
+    run.adapter._recentrer.state = Recentring(np.array([0.5, -0.5]), np.array([1.2, 0.8]), np.zeros(2))
+    found = run.adapter.recentring
+    assert_array_equal(found.scale, [1.2, 0.8, 1.2, 1.2, 0.8])
+    assert_array_equal(found.shift, [0.5, -0.5, 0, 0, 0])
+    known = run.adapter._inputs_of(labelled(12, seed=1))
+    rows = [known.x[known.available[:, view]] for view in (0, 0, 1)]
+    assert_allclose(found.centre[2:], [x[:, at].mean() for x, at in zip(rows, (2, 3, 4), strict=True)])
 
 
 def test_calibration_comes_to_the_learner_as_the_predictor_sees_it() -> None:

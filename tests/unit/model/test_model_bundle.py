@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.torch import load_file, save_file
 from toys import make_data
 
@@ -41,11 +41,12 @@ def _configuration(views: tuple[str, ...], standardise: str) -> Configuration:
     return parse_configuration(document, where="test")
 
 
-def _make(front_end: str = "pca", **settings: object) -> Bundle:
+def _make(front_end: str = "pca") -> Bundle:
     data, _ = make_data(120, missing=0.1)
-    small = {"epochs": 2, "hidden": (8, 6), "latent": 3, "pca_size": 3, "front_end": front_end}
-    chosen = make_settings("default", {**small, **settings})
-    trained = replace(train(data, chosen, device="cpu"), temperature=1.7)
+    settings = make_settings(
+        "default", {"epochs": 2, "hidden": (8, 6), "latent": 3, "pca_size": 3, "front_end": front_end}
+    )
+    trained = replace(train(data, settings, device="cpu"), temperature=1.7)
     views = tuple(
         BundleView(
             name=name,
@@ -128,20 +129,14 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path: Path, front_end: str) -> 
     assert (len(loaded.probe), len(loaded.calibration)) == (20, 100)
 
 
-def test_a_bundle_of_version_1_in_which_psi_saw_the_inputs_alone_predicts_as_it_did(tmp_path: Path) -> None:
-    bundle = _make("pca", imputer_size=2)
-    save_bundle(tmp_path / "b", bundle)
-
-    def as_it_was(document: dict[str, Any]) -> None:
-        document["version"] = 1
-        assert document.pop("beyond") == [0, 0]
-        for later in ("imputer_size", "imputer_head_start", "imputer_learning_rate"):
-            document["settings"].pop(later)
-
-    _edit(tmp_path / "b", as_it_was)
-    data, _ = make_data(40, missing=0.3)
-    ours, theirs = (Predictor(b.model, device="cpu") for b in (bundle, load_bundle(tmp_path / "b")))
-    assert_array_equal(ours.predict_many(data.views).probabilities, theirs.predict_many(data.views).probabilities)
+def test_a_bundle_of_version_1_in_which_psi_saw_the_inputs_alone_predicts_as_it_did() -> None:
+    """Written by the code of then, which said these probabilities."""
+    loaded = load_bundle(Path(__file__).parent / "bundle_v1")
+    a = [[0.12573, -0.132105, 0.640423, 0.1049], [0.464331, 1.361595, 2.304, 1.947081]]
+    b = [[np.nan, np.nan, np.nan], [-1.488969, 0.760667, -0.800782]]
+    found = Predictor(loaded.model, device="cpu").predict_many({"a": np.array(a), "b": np.array(b)})
+    assert_allclose(found.probabilities, [[0.500623, 0.499377], [0.492818, 0.507182]], atol=2e-6)
+    assert loaded.model.front_end.dims_beyond == (0, 0)
 
 
 def test_a_bundle_may_lack_labelled_windows_and_standardiser(bundle: Bundle, tmp_path: Path) -> None:
@@ -235,8 +230,9 @@ def test_a_folder_that_is_not_there_is_no_bundle(tmp_path: Path) -> None:
         ("{}", "expected format 'rtemo-bundle'"),
         ("[1, 2]", "expected format"),
         ('{"format": "other"}', "found 'other'"),
-        ('{"format": "rtemo-bundle", "version": 99}', "expected format version 2, found 99"),
+        ('{"format": "rtemo-bundle", "version": 99}', "expected format version 2 or older, found 99"),
         ('{"format": "rtemo-bundle", "version": 1}', "sha256"),
+        ('{"format": "rtemo-bundle", "version": true}', "expected format version 2 or older, found True"),
         ("[" * 100_000, "not JSON"),
         ("\x00\x01", "not JSON"),
     ],
@@ -281,7 +277,11 @@ def _set(*path: str | int, to: object) -> Callable[[dict[str, Any]], None]:
         (_set("settings", "hidden", to=[10**9, 4]), "settings.hidden"),
         (_set("settings", "latent", to=4000), "encoders.head"),
         (_set("settings", "extra", to=1), "settings.extra"),
-        (_set("settings", "front_end", to="none"), "inputs of view 'a': expected 12, found 3"),
+        (_set("settings", "front_end", to="none"), "beyond, where nothing can be: expected .0, 0., found .9, 2."),
+        (_set("beyond", to=[9]), "beyond, one a view: expected 2, found 1"),
+        (_set("beyond", to=[9, -1]), "beyond"),
+        (_set("beyond", to=[99_999, 0]), "imputer.first"),
+        (_set("beyond", to=[2, 9]), "front_end.a.beyond.*shape"),
         (_set("settings", "chain", to=True), "decoders.chain"),
         (_set("labels", to=["p", "q", "r", "s"]), "labels of the configuration"),
         (_set("configuration", "labels", to=["p", "p", "r"]), "configuration.labels"),
@@ -315,6 +315,9 @@ def test_numbers_and_names_that_do_not_fit_are_refused(
         (lambda t: t.update({"model.classifier.first": t["model.classifier.first"].double()}), "type"),
         (lambda t: t["model.classifier.first"].fill_(float("nan")), "finite"),
         (lambda t: t["front_end.a.matrix"].fill_(float("inf")), "finite"),
+        (lambda t: t["front_end.a.beyond"].fill_(float("nan")), "finite"),
+        (lambda t: t.pop("front_end.b.beyond"), "front_end.b.beyond"),
+        (lambda t: t.pop("model.imputer.skip"), "imputer.skip"),
         (lambda t: t.update({"more": torch.zeros(1)}), "tensors beside those of the model: .*more"),
         (lambda t: t.pop("standardiser.b.std"), "standardiser.b.std"),
     ],

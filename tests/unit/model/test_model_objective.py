@@ -170,7 +170,7 @@ def test_the_weights_of_psi_have_a_normal_prior_which_counts_once_for_all_trials
     weights = [value for name, value in model.imputer.named_parameters() if "bias" not in name]
     negative_log_prior = 3.0 / 2 * sum(float(value.detach().double().square().sum()) for value in weights)
     for several in (4, 400):
-        found = terms_of(model, batch, noise, several=several)
+        found = terms_of(model, batch, noise, trials=several)
         assert found.weight_decay.detach().item() == pytest.approx(negative_log_prior / several)
     assert (
         terms_of(model, batch, noise).weight_decay.detach().item() == 0

@@ -12,7 +12,7 @@ from toys import make_data
 
 from rtemo.errors import ConfigurationError, ModelError
 from rtemo.model.batches import Sampler, random_submask
-from rtemo.model.data import MIN_PROBE_TRIALS, TrainingData, check, held_out, probe_windows
+from rtemo.model.data import MIN_PROBE_TRIALS, TrainingData, check, held_out, observations, probe_windows
 from rtemo.model.predict import Predictor
 from rtemo.model.settings import make_settings
 from rtemo.model.train import EpochReport, TrainedModel, train
@@ -301,6 +301,17 @@ def test_mixed_batches_always_hold_labelled_and_multi_view_windows() -> None:
     assert seen == set(range(1000))
     first, second = ([draw.windows for draw in sampler.epoch(epoch)] for epoch in (0, 1))
     assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_windows_of_a_trial_count_as_one_observation_and_those_of_none_as_they_do() -> None:
+    groups = np.repeat([4, -1, 7, -1], [10, 15, 10, 6])
+    data = TrainingData({"a": np.zeros((41, 1))}, np.full(41, -1), groups, ("p", "q"))
+    every = np.ones(41, dtype=bool)
+    assert observations(data, every) == 2 + 3  # 21 windows of no trial, 10 of which are worth a trial
+    assert observations(data, groups == 4) == 1
+    loose = replace(data, groups=np.full(41, -1))
+    assert observations(loose, every) == 41
+    assert observations(data, ~every) == 0
 
 
 def test_submasks_hide_some_of_what_is_observed_and_show_some() -> None:
