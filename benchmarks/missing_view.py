@@ -3,13 +3,13 @@
 One SiMVAE per split (five folds of whole subjects or numerals, complete training windows, all labels), and its own
 classifier on test windows of which one view is missing and filled by
 
-* psi, the model's net, which sees the front end's outputs: at most 20 principal components of the views left;
-* ridge regression from the same components, onto the missing view's;
-* ridge regression from all features of the views left, onto the missing view's components;
+* psi, the model's net, which sees at most 100 principal components of the views left, shrunk, and has a head start;
+* psi of another model of the same seed, which sees the 20 alone that are inputs of the model and has no head start
+  (before its own classifier);
+* ridge regression from all features of the views left, onto the inputs that stand for the missing one;
 * kNN over all features.
 
-The classifier is one and the same, so differences are those of what fills the view. `--steps` as in `rtemo study`,
-whose splits, standardisation and training these are.
+`--steps` as in `rtemo study`, whose splits, standardisation and training these are.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def measure(dataset: Dataset, seed: int, steps: int) -> dict[str, dict[str, Scor
     """Scores of one model without each view, by who fills it."""
     parts = split(dataset, "honest", "all", seed)
     trained = train_on(dataset, parts, Recipe("simvae", steps=steps), seed)
+    plain = {"settings": {"imputer_size": 1, "imputer_head_start": 0.0}}
+    bare = train_on(dataset, parts, Recipe("simvae", steps=steps, parameters=plain), seed)
     train, test = trained.matrix[parts.train], trained.matrix[parts.test]
     maps = trained.estimator.trained_.front_end.maps
     seen, given = split_views(train, trained.dims), split_views(test, trained.dims)
@@ -60,15 +62,17 @@ def measure(dataset: Dataset, seed: int, steps: int) -> dict[str, dict[str, Scor
     for gone, missing in enumerate(trained.views):
         left, target = 1 - gone, maps[gone](seen[gone])
         without = trained.without(test, missing)
-        small = ridge(maps[left](seen[left]), target)
         of = {
             "psi": without,
-            "ridge from the components": filled(gone, small, maps[left](given[left])),
             "ridge from all features": filled(gone, ridge(seen[left], target), given[left]),
             "kNN over all features": nearest.transform(without),
             "nothing is missing": test,
         }
-        found[missing] = {row: scores(dataset.labels[parts.test], trained.probabilities(X)) for row, X in of.items()}
+        truth = dataset.labels[parts.test]
+        found[missing] = {
+            "psi, 20 components, no head start": scores(truth, bare.probabilities(without)),
+            **{row: scores(truth, trained.probabilities(X)) for row, X in of.items()},
+        }
     return found
 
 
