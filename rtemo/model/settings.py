@@ -61,8 +61,8 @@ class SimvaeSettings(BaseModel):
     imputer_skip, classifier_skip
         A linear path from input to output beside the hidden layers.
     imputer_size
-        Principal components of a view that psi sees, ``shrunk`` as above: those that are inputs of the model, and
-        further ones up to this number. What says little of the class may say much of another view. Not in the paper.
+        Principal components of a view that psi sees: those that are inputs of the model, and further ones up to this
+        number, ``shrunk`` as above. What says little of the class may say much of another view. Not in the paper.
     imputer_decay
         Of psi: its weights cost imputer_decay / (2 M) |W|^2, M the trials with windows of several views, which it
         learns from (a normal prior of precision ``imputer_decay``; windows of a trial are alike and count as one). Not
