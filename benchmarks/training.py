@@ -221,7 +221,7 @@ def main() -> None:
             measure(data, settings, device, arguments.repeats)
     settings = make_settings("default", {"epochs": 2})
     reports = train(data, settings, device="cpu").history
-    print(f"train(), default settings: {min(r.seconds for r in reports):.2f} s an epoch, everything included but the head start of psi")
+    print(f"train(), default settings: {min(r.seconds for r in reports):.2f} s an epoch but for the head start of psi")
 
 
 if __name__ == "__main__":
