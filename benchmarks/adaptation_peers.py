@@ -82,7 +82,7 @@ class Frozen:
         seen = np.array([bool(np.isfinite(row).all()) for row in rows])
         if not seen.any():
             return np.asarray(self.prior)
-        x = np.where(self.front_end.there(seen[None]), self.front_end.inputs(rows), 0.0)[0]
+        x = self.front_end.shown(rows, seen[None])[0]
         own = sum(self.model.dims)
         x = np.concatenate([self.inputs(x[:own], seen), x[own:]])
         with torch.no_grad():

@@ -229,8 +229,7 @@ def _first_with_replay(
 def _after_front_end(model: TrainedModel, data: TrainingData) -> Windows:
     views = list(data.views.values())
     there = np.stack([np.isfinite(x).all(axis=1) for x in views], axis=1)
-    shown = np.where(model.front_end.there(there), model.front_end.inputs(views), 0.0)
-    return Windows(shown.astype(np.float32), there, data.labels, torch.device("cpu"))
+    return Windows(model.front_end.shown(views, there).astype(np.float32), there, data.labels, torch.device("cpu"))
 
 
 def _rows(data: TrainingData, rows: Bools) -> TrainingData:

@@ -414,7 +414,7 @@ class Adapter:
         """All that the model is given, from standardised features; a view is missing where its row is not finite."""
         rows = list(views.values())
         available = np.stack([np.isfinite(x).all(axis=1) for x in rows], axis=1)
-        return Windows(self._clean(self._trained.front_end.inputs(rows), available), available)
+        return Windows(self._trained.front_end.shown(rows, available), available)
 
     def _clean(self, x: Floats, available: Bools) -> Floats:
         """0 in missing views, and within the model's range."""

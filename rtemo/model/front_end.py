@@ -93,6 +93,10 @@ class FrontEnd:
         """All that the model is given, (windows, D + E): inputs of all views side by side, then what only psi sees."""
         return np.hstack([*self(views), *(view(x) for view, x in zip(self.beyond, views, strict=True))])
 
+    def shown(self, views: Sequence[Floats], available: Bools) -> Floats:
+        """The `inputs` with 0 in views that are not available, (windows, V)."""
+        return np.where(self.there(available), self.inputs(views), 0.0)
+
 
 def fit_front_end(views: Sequence[Floats], settings: SimvaeSettings) -> FrontEnd:
     """Fit the maps.

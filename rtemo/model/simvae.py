@@ -70,6 +70,7 @@ class Simvae(nn.Module):
         self.encoders = Encoders(self.dims, generated, settings, generator)
         self.decoders = Decoders(self.dims, generated, settings, generator)
         self.classifier = Classifier(self.dims, classes, settings, generator)
+        # Drawn last: how much psi sees does not change what the others start from.
         self.imputer = Imputer(self.dims, self.beyond, settings, generator) if self.views > 1 else None
         self.weight_logits = nn.Parameter(torch.zeros(self.views))
         pi = torch.full((classes,), 1 / classes) if prior is None else torch.tensor(list(prior), dtype=torch.float32)

@@ -78,7 +78,7 @@ def train(
         )
     views = [np.asarray(x, dtype=np.float64) for x in data.views.values()]
     front_end = fit_front_end(views, settings)
-    x = np.where(front_end.there(available), front_end.inputs(views), 0.0).astype(np.float32)
+    x = front_end.shown(views, available).astype(np.float32)
     frequency = (counts + 1) / (counts + 1).sum()
     prior = frequency if settings.prior == "frequency" else np.full(classes, 1 / classes)
 
